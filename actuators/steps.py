@@ -1,0 +1,200 @@
+"""The nouns of change: every kind of step there is, and what can come of one.
+
+A step is complete: it says the whole table text, the numbers, and the precondition that must still hold when it is
+done. A map is always addressed by its UUID, which must begin with `mpath-`: a step on a map that is not ours can't be
+made. Steps are idempotent: done twice, the second time is `Unchanged` or `Lost`.
+"""
+
+from dataclasses import dataclass
+from enum import IntFlag
+
+from observers.dmtable import DevT, Sectors
+from observers.errors import InvariantBroken
+from observers.snapshot import MPATH_PREFIX, Alias, DeviceName, DmUuid, Wwid
+
+
+class UdevFlags(IntFlag):
+    """The upper half of a udev cookie, as 10-dm.rules and the multipath rules read it (libdevmapper.h)."""
+
+    NONE = 0
+    DISABLE_LIBRARY_FALLBACK = 0x0020
+    PRIMARY_SOURCE = 0x0040
+    RELOAD = 0x0100
+    """SUBSYSTEM_UDEV_FLAG0: a reload whose content udev need not look at again."""
+    NO_KPARTX = 0x0200
+    """SUBSYSTEM_UDEV_FLAG1."""
+    NO_PATHS = 0x0400
+    """SUBSYSTEM_UDEV_FLAG2: no usable path now, so don't probe."""
+
+
+@dataclass(frozen=True, slots=True)
+class MapRef:
+    """Which map: its UUID decides, its name is for people."""
+
+    uuid: DmUuid
+    name: Alias
+
+    def __post_init__(self) -> None:
+        if not self.uuid.startswith(MPATH_PREFIX):
+            raise InvariantBroken(f"a step on {self.name!r} with UUID {self.uuid!r}, which is not a multipath map")
+
+
+@dataclass(frozen=True, slots=True)
+class Ownership:
+    """Mode and owner of the map's device node; None leaves it to udev."""
+
+    mode: int | None = None
+    uid: int | None = None
+    gid: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CreateMap:
+    """Make a device, load its table and start it. A refusal leaves no device behind."""
+
+    map: MapRef
+    size: Sectors
+    table: str
+    read_only: bool
+    ownership: Ownership
+    udev: UdevFlags
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReloadMap:
+    """Load another table and swap it in (the kernel suspends, swaps, resumes). A refusal leaves the old one running.
+
+    `expected`: the table's parameters when it was decided (None: the device had no table); another one there now:
+    Lost. `flush`: let I/O in flight finish first, which a change of size needs.
+    """
+
+    map: MapRef
+    size: Sectors
+    table: str
+    read_only: bool
+    flush: bool
+    expected: str | None
+    udev: UdevFlags
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClearInactive:
+    """Drop a table that somebody loaded and never resumed."""
+
+    map: MapRef
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RenameMap:
+    """Give a map another name. `map.name` is the name it has."""
+
+    map: MapRef
+    new_name: Alias
+    udev: UdevFlags
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RemoveMap:
+    """Remove a map that nobody has open; EBUSY is retried a while, then Refused."""
+
+    map: MapRef
+    udev: UdevFlags
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SwitchGroup:
+    """Use this group (from 1) for the next I/O."""
+
+    map: MapRef
+    group: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FailPath:
+    """Tell dm to use this path no more. `name` is for people."""
+
+    map: MapRef
+    dev: DevT
+    name: DeviceName
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReinstatePath:
+    """Tell dm that this path works again."""
+
+    map: MapRef
+    dev: DevT
+    name: DeviceName
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SetQueueing:
+    """Let I/O wait (`queue_if_no_path`) or fail (`fail_if_no_path`) when no path is left."""
+
+    map: MapRef
+    queue: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TriggerUevent:
+    """Have udev look at a path again (a `change` event), so that it learns that the path belongs to a map."""
+
+    name: DeviceName
+    dev: DevT
+    sysfs: str
+    """The device's directory under /sys."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RememberWwid:
+    """Add a WWID to the wwids file, with its header if the file is new."""
+
+    file: str
+    wwid: Wwid
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WriteBindings:
+    """Replace the bindings file. `expected`: its text when it was decided (None: absent); another text now: Lost."""
+
+    file: str
+    text: str
+    expected: str | None
+
+
+MapStep = (
+    CreateMap | ReloadMap | ClearInactive | RenameMap | RemoveMap | SwitchGroup | FailPath | ReinstatePath | SetQueueing
+)
+RecordStep = RememberWwid | WriteBindings
+Step = MapStep | TriggerUevent | RecordStep
+
+
+@dataclass(frozen=True, slots=True)
+class Unchanged:
+    """It was so already."""
+
+
+@dataclass(frozen=True, slots=True)
+class Changed:
+    """Done. `note`: what a person should know of how, e.g. `udev did not answer within 10 s`."""
+
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """The kernel said no. `error`: errno; the map is as it was before the step."""
+
+    error: int
+    message: str
+    hint: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Lost:
+    """The precondition no longer holds: the world moved on, so observe and plan again."""
+
+    message: str
+
+
+Outcome = Unchanged | Changed | Refused | Lost

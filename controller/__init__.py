@@ -1,0 +1,1 @@
+"""The controller: decides (`reconcile`), runs (`runtime`), and talks (`cli`, `protocol`)."""

@@ -1,0 +1,1 @@
+"""Reconciliation: pure functions from what is and what should be to the steps between them."""

@@ -1,0 +1,1 @@
+"""What runs: the cycle of observe, derive, plan, apply, verify."""

@@ -1,0 +1,1 @@
+"""The language of multipath.conf: text <-> tree, with file:line:column."""

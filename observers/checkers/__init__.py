@@ -1,0 +1,1 @@
+"""Path checkers: one module each, listed in `CHECKERS`."""

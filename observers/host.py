@@ -1,0 +1,95 @@
+"""The interface through which every system call goes, also a clock's. Nothing else in the project makes one.
+
+There are two implementations: `observers.kernel.real_host.RealHost`, and `controller.sandbox.host.SandboxHost`, an
+in-memory kernel. `ReadHost` can't change anything: whoever is handed only that, as the observers are, is a dry run by
+its type. All methods raise `OSError` with the kernel's errno; none retries, none logs, none decides.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+from observers.snapshot import DeviceName
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScsiReply:
+    """What an SG_IO call brought back: SAM status, host (transport) and driver status bytes, sense data, and data.
+
+    `status` 0 is GOOD, 2 CHECK CONDITION, 0x18 RESERVATION CONFLICT (SAM-6). `host_status` are the kernel's DID_ codes.
+    """
+
+    status: int
+    host_status: int
+    driver_status: int
+    sense: bytes
+    data: bytes
+
+
+class ReadHost(Protocol):
+    """The part of a host that only reads."""
+
+    def read_file(self, path: str, /) -> bytes:
+        """The whole content of a file (also of a sysfs attribute)."""
+
+    def list_directory(self, path: str, /) -> tuple[str, ...]:
+        """The names in a directory, sorted."""
+
+    def real_path(self, path: str, /) -> str:
+        """The path without symbolic links (ENOENT when it does not exist)."""
+
+    def udev_properties(self, name: DeviceName, /) -> Mapping[str, str]:
+        """The udev database's properties of a block device, in udev's order. ENODEV when there is no such device."""
+
+    def scsi_inquire(self, name: DeviceName, cdb: bytes, /, *, reply_length: int, timeout: float) -> ScsiReply:
+        """Send a command that reads (or TEST UNIT READY, `reply_length` 0) by SG_IO; `timeout` in seconds.
+
+        Commands other than TEST UNIT READY, INQUIRY, REPORT TARGET PORT GROUPS and REPORT LUNS: EPERM.
+        """
+
+    def dm_query(self, command: int, request: bytes, /) -> bytes:
+        """A device-mapper ioctl that changes nothing (VERSION, LIST_*, DEV_STATUS, TABLE_STATUS, TABLE_DEPS), by its
+        number in linux/dm-ioctl.h; any other: EPERM. Takes and returns the whole buffer, `struct dm_ioctl` first."""
+
+    def monotonic(self) -> float:
+        """Seconds of a clock that never goes back."""
+
+    def wall_time(self) -> float:
+        """Seconds since 1970."""
+
+    def sleep(self, seconds: float, /) -> None:
+        """Wait."""
+
+    def effective_user(self) -> int:
+        """The effective user id."""
+
+
+class Host(ReadHost, Protocol):
+    """A host that can be changed. Only actuators and the runtime are handed one."""
+
+    def dm_change(self, command: int, request: bytes, /) -> bytes:
+        """Any device-mapper ioctl. Takes and returns the whole buffer."""
+
+    def write_attribute(self, path: str, data: bytes, /) -> None:
+        """One write to an existing sysfs attribute; never creates a file."""
+
+    def replace_file(self, path: str, data: bytes, /, *, mode: int) -> None:
+        """Write a file as a whole: temporary file beside it, fsync, rename, fsync of the directory (made if absent)."""
+
+    def semaphore_create(self, key: int, /) -> int:
+        """A new System V semaphore set of one, value 1, mode 0600; returns its id. EEXIST when the key is in use."""
+
+    def semaphore_add(self, semaphore: int, delta: int, /) -> None:
+        """Add to the value, not waiting (EAGAIN when it would fall under 0)."""
+
+    def semaphore_wait_zero(self, semaphore: int, /, *, timeout: float) -> bool:
+        """Wait until the value is 0; False when `timeout` seconds passed first."""
+
+    def semaphore_remove(self, semaphore: int, /) -> None:
+        """Remove the set."""
+
+    def lock(self, path: str, /) -> int:
+        """Take an exclusive flock on a file, made if absent, without waiting (EWOULDBLOCK); returns a handle."""
+
+    def unlock(self, handle: int, /) -> None:
+        """Give the lock back."""

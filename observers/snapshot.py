@@ -1,0 +1,237 @@
+"""The nouns of everything that is known of a host at one instant.
+
+All values are frozen, slotted and typed. They hold raw facts (bytes of a VPD page as hex, the texts of the
+configuration files): what they *mean* under a configuration is for `desired` to say. What could not be read is a
+`Gap`, never an exception and never a made-up value. JSON both ways is in `observers.snapshot_json`.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import NewType
+
+from observers.dmtable import DevT, MultipathStatus, MultipathTable, Sectors
+
+Wwid = NewType("Wwid", str)
+"""The name by which paths to one logical unit find each other, e.g. `36001405…`; under 128 characters."""
+
+Alias = NewType("Alias", str)
+"""A map's device-mapper name, as under /dev/mapper (unescaped)."""
+
+DmUuid = NewType("DmUuid", str)
+"""A device-mapper UUID; a multipath map's is `mpath-` and the WWID."""
+
+DeviceName = NewType("DeviceName", str)
+"""A kernel block device name such as `sda` or `nvme0n1`."""
+
+Hex = NewType("Hex", str)
+"""Bytes as lower-case hexadecimal digits."""
+
+MPATH_PREFIX = "mpath-"
+
+
+def map_uuid(wwid: Wwid) -> DmUuid:
+    """The UUID of the map that belongs to a WWID."""
+    return DmUuid(MPATH_PREFIX + wwid)
+
+
+def dev_key(dev: DevT) -> tuple[int, int]:
+    """A key that sorts device numbers as numbers."""
+    major, _, minor = dev.partition(":")
+    return int(major), int(minor)
+
+
+class Bus(StrEnum):
+    """The family of a block device's driver; it decides where identity comes from (features of WWID rules)."""
+
+    SCSI = "scsi"
+    NVME = "nvme"
+    CCW = "ccw"
+    CCISS = "cciss"
+    UNKNOWN = "undef"
+
+
+class PathState(StrEnum):
+    """What a checker found; the words are those of multipathd's `show status`."""
+
+    WILD = "wild"
+    UNCHECKED = "unchecked"
+    DOWN = "down"
+    UP = "up"
+    SHAKY = "shaky"
+    GHOST = "ghost"
+    PENDING = "pending"
+    TIMEOUT = "timeout"
+    REMOVED = "removed"
+    DELAYED = "delayed"
+    DISCONNECTED = "disconnected"
+
+    @property
+    def usable(self) -> bool:
+        """Whether dm may send I/O there: up, or ghost (a standby path that a group switch makes active)."""
+        return self in (PathState.UP, PathState.GHOST)
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """A checker's answer about one path: who asked, what it found, and its message (may be empty)."""
+
+    checker: str
+    state: PathState
+    message: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ScsiAddress:
+    """Host, channel, target and logical unit number; printed `H:C:T:L`."""
+
+    host: int
+    channel: int
+    target: int
+    lun: int
+
+    def __str__(self) -> str:
+        return f"{self.host}:{self.channel}:{self.target}:{self.lun}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Alua:
+    """Asymmetric access as the kernel's device handler and the device report it (SPC-5 clause 5.18).
+
+    `tpgs`: the TPGS field of the standard INQUIRY (0 none, 1 implicit, 2 explicit, 3 both), None: not read. `group`:
+    target port group from VPD page 0x83. `access_state`: sysfs text such as `active/optimized`, empty: not readable.
+    """
+
+    tpgs: int | None = None
+    group: int | None = None
+    access_state: str = ""
+    preferred: bool = False
+    handler: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Path:
+    """One block device that might be a path.
+
+    `udev`: its properties in udev's order. `page83_cached`: VPD page 0x83 as sysfs holds it, read by the kernel when it
+    scanned the device; `page83_device`: the same page read from the device for this snapshot (None: it was not
+    answered, see the gaps). `inquiry_device`: the standard INQUIRY data, likewise. `device_state`: sysfs
+    `device/state`, e.g. `running`; empty where the bus has none. `holders`: names of the block devices on top.
+    """
+
+    name: DeviceName
+    dev: DevT
+    size: Sectors
+    bus: Bus
+    protocol: str = "undef"
+    address: ScsiAddress | None = None
+    vendor: str = ""
+    product: str = ""
+    revision: str = ""
+    serial: str = ""
+    target_node_name: str = ""
+    read_only: bool = False
+    device_state: str = ""
+    health: Health = Health("none", PathState.UNCHECKED)
+    alua: Alua = field(default_factory=Alua)
+    page83_cached: Hex | None = None
+    page83_device: Hex | None = None
+    inquiry_device: Hex | None = None
+    wwid_attribute: str = ""
+    """sysfs `wwid` of an NVMe namespace; empty for other buses."""
+    timeout: int | None = None
+    """sysfs `device/timeout`, seconds."""
+    udev: Mapping[str, str] = field(default_factory=dict)
+    holders: tuple[DeviceName, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Map:
+    """A device-mapper device whose UUID begins with `mpath-`.
+
+    `table`: the live table, None when there is none (a device just created) or when it is not one multipath target.
+    `inactive_table`: a table was loaded and not resumed. `holders`: names of the block devices on top of it.
+    """
+
+    name: Alias
+    uuid: DmUuid
+    dev: DevT
+    table: MultipathTable | None
+    status: MultipathStatus | None
+    suspended: bool = False
+    read_only: bool = False
+    inactive_table: bool = False
+    event_number: int = 0
+    open_count: int = 0
+    holders: tuple[DeviceName, ...] = ()
+    udev: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def wwid(self) -> Wwid:
+        """The WWID in the UUID."""
+        return Wwid(self.uuid.removeprefix(MPATH_PREFIX))
+
+
+@dataclass(frozen=True, slots=True)
+class DmDevice:
+    """A device-mapper device that is not ours: only its names and number matter, so that ours do not collide."""
+
+    name: Alias
+    uuid: DmUuid
+    dev: DevT
+
+
+@dataclass(frozen=True, slots=True)
+class TextFile:
+    """The text of a file at the instant of the snapshot (UTF-8, other bytes as lone surrogates)."""
+
+    path: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Daemon:
+    """A multipath daemon that runs on the host (the holder of its pidfile or socket)."""
+
+    pid: int
+    name: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HostFacts:
+    """What the kernel and the running system are. Versions as tuples; None: not there (no device-mapper, no target)."""
+
+    kernel_release: str
+    dm_version: tuple[int, int, int] | None
+    multipath_target: tuple[int, int, int] | None
+    native_nvme_multipath: bool = False
+    udev_running: bool = False
+    daemon: Daemon | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """Something that could not be read: of what (`sda`, `device-mapper`, a file), which part, and why."""
+
+    subject: str
+    what: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Snapshot:
+    """Everything that is known of the host at one instant. `taken_at`: seconds since 1970 by the host's clock.
+
+    `config_files`: the main file first (absent from the tuple when it does not exist), then the drop-ins in the order
+    in which they are read. Paths are in the order of their device numbers, maps in that of theirs.
+    """
+
+    taken_at: float
+    host: HostFacts
+    config_files: tuple[TextFile, ...] = ()
+    bindings: TextFile | None = None
+    wwids: TextFile | None = None
+    paths: tuple[Path, ...] = ()
+    maps: tuple[Map, ...] = ()
+    other_devices: tuple[DmDevice, ...] = ()
+    gaps: tuple[Gap, ...] = ()
