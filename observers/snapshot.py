@@ -100,6 +100,9 @@ class Alua:
 
     `tpgs`: the TPGS field of the standard INQUIRY (0 none, 1 implicit, 2 explicit, 3 both), None: not read. `group`:
     target port group from VPD page 0x83. `access_state`: sysfs text such as `active/optimized`, empty: not readable.
+    `handler`: the kernel's device handler that is attached, such as `alua`; empty: none is.
+    `reported_state`, `reported_preferred`: what REPORT TARGET PORT GROUPS said of `group` (clause 6.36: state 0 is
+    active/optimized); None: it was not asked, or did not answer.
     """
 
     tpgs: int | None = None
@@ -107,6 +110,8 @@ class Alua:
     access_state: str = ""
     preferred: bool = False
     handler: str = ""
+    reported_state: int | None = None
+    reported_preferred: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -138,11 +143,13 @@ class Path:
     page83_device: Hex | None = None
     inquiry_device: Hex | None = None
     wwid_attribute: str = ""
-    """sysfs `wwid` of an NVMe namespace; empty for other buses."""
+    """sysfs `wwid` of an NVMe namespace, `uid` of a DASD; empty for other buses."""
     timeout: int | None = None
     """sysfs `device/timeout`, seconds."""
     udev: Mapping[str, str] = field(default_factory=dict)
     holders: tuple[DeviceName, ...] = ()
+    sysfs: str = ""
+    """The device's directory under /sys/devices, without symbolic links; it ends with the kernel name."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,7 +12,7 @@ class MapPlan:
     """The steps of one map, in order; `reasons` is never empty: a plan that changes nothing says why.
 
     `action`: one word for people (`create`, `reload`, `resize`, `rename`, `remove`, `switch`, `paths`, `queueing`,
-    `nothing`, `held`), several joined by `+`.
+    `clear`, `nothing`, `held`), several joined by `+`.
     """
 
     wwid: Wwid
@@ -60,3 +60,5 @@ class Memory:
     refusals: Mapping[Wwid, Refusal] = field(default_factory=dict)
     failback_since: Mapping[Wwid, float] = field(default_factory=dict)
     """Since when (monotonic) another group has been better than the one in use, for delayed failback."""
+    udev_told_at: Mapping[Wwid, float] = field(default_factory=dict)
+    """When (monotonic) udev was last made to look at a map: it gets time to answer before it is asked again."""

@@ -1,0 +1,42 @@
+# make venv   the environment, with all commands in .venv/bin
+# make demo   the main job on the sandbox; on this host's own multipath disks a dry run, never more
+# make test   everything: linters, unit tests, and the tests on a real kernel in a VM
+# make check  the same without the VM, for quick turns
+# make bench  the figures of the CHANGELOG, with their method
+SHELL := /bin/bash
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+VENV := .venv
+BIN := $(VENV)/bin
+
+.PHONY: venv demo test check bench vm-images clean
+.DEFAULT_GOAL := test
+
+venv: $(VENV)/.made
+
+$(VENV)/.made: pyproject.toml
+	@test -n "$(PYTHON)" || { echo "make: Python 3.11 or later is needed (apt-get install python3 python3-venv)" >&2; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "make: $(PYTHON) is older than Python 3.11; say which: make PYTHON=/path/to/python3.11" >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { echo "make: $(PYTHON) has no venv module (apt-get install python3-venv)" >&2; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	@touch $@
+
+demo: venv
+	@$(BIN)/mpathctl demo
+
+vm-images: venv
+	$(BIN)/python -m tests.vm.images
+
+test: venv vm-images
+	MPATHCTL_REQUIRE_VM=1 $(BIN)/pytest -n 2 --dist loadfile
+
+check: venv
+	$(BIN)/pytest -n 2 --dist loadfile -m 'not vm'
+
+bench: venv vm-images
+	$(BIN)/python -m tests.bench.planning
+	$(BIN)/python -m tests.bench.real_kernel
+
+clean:
+	rm -rf $(VENV) dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	find . -name __pycache__ -prune -exec rm -rf {} +

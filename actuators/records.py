@@ -1,0 +1,83 @@
+"""Steps on the files that remember maps: the wwids file and the bindings file.
+
+In: a host and a step. Out: an `Outcome`. Files are replaced as a whole, on disk before their name is, mode 0600; a
+reader sees the old text or the new one. Must never write over a text that nobody has looked at.
+"""
+
+import errno
+
+from actuators.steps import Changed, Lost, Outcome, Refused, RememberWwid, Unchanged, WriteBindings
+from observers.errors import KernelRefused
+from observers.host import Host
+
+FILE_MODE = 0o600
+
+WWIDS_HEADER = """\
+# Multipath wwids, Version : 1.0
+# NOTE: This file is automatically maintained by multipath and multipathd.
+# You should not need to edit this file in normal circumstances.
+#
+# Valid WWIDs:
+"""
+"""The lines by which multipath-tools and we know a wwids file; both write the same one."""
+
+
+def remember_wwid(host: Host, step: RememberWwid) -> Outcome:
+    """Add the line `/WWID/`. A line that was commented out (`#WWID/`) stays: it says that somebody took it out once."""
+    line = f"/{step.wwid}/"
+    if not step.wwid or any(char in step.wwid for char in "\n\r\0/"):
+        return Refused(errno.EINVAL, f"{step.wwid!r} can't be written as a line of {step.file}")
+    try:
+        old = _read(host, step.file)
+        if line in (old or "").split("\n"):
+            return Unchanged()
+        _write(host, step.file, _ended(old or WWIDS_HEADER) + line + "\n")
+    except OSError as error:
+        return _refused(error, f"adding {step.wwid} to {step.file}")
+    return Changed()
+
+
+def write_bindings(host: Host, step: WriteBindings) -> Outcome:
+    """Replace the text, if it is still the one that was expected."""
+    try:
+        old = _read(host, step.file)
+        if old == step.text:
+            return Unchanged()
+        if old != step.expected:
+            return Lost(f"{step.file} {_state(old)} since it was read")
+        _write(host, step.file, step.text)
+    except OSError as error:
+        return _refused(error, f"writing {step.file}")
+    return Changed()
+
+
+def _state(text: str | None) -> str:
+    return "was removed" if text is None else "was changed"
+
+
+def _ended(text: str) -> str:
+    return text if text.endswith("\n") else text + "\n"
+
+
+def _read(host: Host, path: str) -> str | None:
+    try:
+        return host.read_file(path).decode("utf-8", "surrogateescape")
+    except FileNotFoundError:
+        return None
+
+
+def _write(host: Host, path: str, text: str) -> None:
+    host.replace_file(path, text.encode("utf-8", "surrogateescape"), mode=FILE_MODE)
+
+
+_HINTS = {
+    errno.EROFS: "the file system is mounted read-only",
+    errno.ENOSPC: "the file system is full",
+    errno.EACCES: "writing there needs root",
+    errno.EPERM: "the file may be immutable: see `lsattr`",
+}
+
+
+def _refused(error: OSError, doing: str) -> Refused:
+    number = error.errno or errno.EIO
+    return Refused(number, str(KernelRefused(number, sent=doing)), _HINTS.get(number, ""))

@@ -1,0 +1,210 @@
+"""What each command of `mpathctl` does: get a host or a snapshot, call the cycle, print.
+
+Results go to standard output, everything else (messages about the configuration, gaps, errors) to standard error.
+"""
+
+import argparse
+import errno
+import os
+import sys
+from importlib.metadata import version as package_version
+from typing import TextIO
+
+from actuators.steps import Changed, Lost, Outcome, Refused, Step, Unchanged
+from controller.cli import topology
+from controller.cli.plan_json import plan_to_json
+from controller.reconcile import explain
+from controller.reconcile.plan import Memory
+from controller.runtime import cycle
+from controller.sandbox.host import SandboxHost
+from controller.sandbox.scenario import load_scenario
+from observers.errors import InputError, MpathError
+from observers.host import Host
+from observers.kernel.real_host import RealHost
+from observers.snapshot import Snapshot
+from observers.snapshot_json import from_json, to_json
+
+DONE, FAILED, PENDING = 0, 1, 2
+
+
+def version() -> str:
+    """The version of the installed package."""
+    return package_version("mpathctl")
+
+
+def complain(message: str, *, hint: str = "") -> int:
+    """Print an error and what to do about it; the exit status."""
+    sys.stdout.flush()
+    sys.stderr.write(f"mpathctl: {message}\n" + (f"mpathctl: {hint}\n" if hint else ""))
+    return FAILED
+
+
+def style_of(stream: TextIO) -> topology.Style:
+    """How to draw on a stream: signs that its encoding has, colours only on a terminal that did not decline them."""
+    plain = topology.UNICODE if (stream.encoding or "").lower().replace("-", "") == "utf8" else topology.ASCII
+    if stream.isatty() and not os.environ.get("NO_COLOR"):
+        return topology.coloured(plain)
+    return plain
+
+
+def _host(options: argparse.Namespace) -> Host:
+    if options.sandbox is None:
+        if options.after is not None:
+            raise InputError("--after passes virtual time, which only a sandbox has", hint="add --sandbox SCENARIO")
+        return RealHost()
+    host = SandboxHost(load_scenario(options.sandbox))
+    if options.after:
+        host.advance(options.after)
+    return host
+
+
+def _files(options: argparse.Namespace) -> cycle.Files:
+    return cycle.Files(config=options.config, config_dir=options.config_dir)
+
+
+def _snapshot_of(options: argparse.Namespace) -> Snapshot:
+    """The snapshot that the options name: from a file, or of the host."""
+    if options.snapshot is None:
+        host = _host(options)
+        return _usable(cycle.observe(host, _files(options)), host)
+    if options.sandbox is not None:
+        raise InputError("--snapshot and --sandbox name two different hosts", hint="give one of them")
+    try:
+        with open(options.snapshot, encoding="utf-8") as stream:
+            text = stream.read()
+    except OSError as error:
+        raise InputError(f"{options.snapshot}: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise InputError(f"{options.snapshot}: not a snapshot: byte {error.start} is not UTF-8") from error
+    return from_json(text, origin=options.snapshot)
+
+
+def _usable(snapshot: Snapshot, host: Host) -> Snapshot:
+    """The snapshot, if device-mapper could be read at all: without that, every plan would be a guess."""
+    if snapshot.host.dm_version is not None:
+        return snapshot
+    if host.effective_user() != 0:
+        raise MpathError(
+            "no permission to read device-mapper and the disks",
+            hint="run it as root (sudo mpathctl ...), or plan from a file: "
+            "mpathctl reconcile --dry-run --snapshot FILE",
+        )
+    why = next((gap.reason for gap in snapshot.gaps if gap.subject == "device-mapper"), "no answer")
+    raise MpathError(
+        f"no device-mapper in this kernel: {why}",
+        hint="load it with `modprobe dm-multipath`; in a container, /dev/mapper/control must be passed in",
+    )
+
+
+def _tell(decision: cycle.Decision) -> None:
+    """What a person should know of a decision besides its plan: messages, gaps, findings, another daemon."""
+    for message in decision.desired.messages:
+        place = ":".join([message.file, *(str(n) for n in (message.line, message.column) if n)])
+        _note(f"{place}: {message.severity}: {message.text}", message.hint)
+    for gap in decision.snapshot.gaps:
+        _note(f"{gap.subject}: {gap.what}: {gap.reason}")
+    for finding in decision.findings:
+        _note(f"{finding.level}: {finding.text} [{finding.rule}]")
+    daemon = decision.snapshot.host.daemon
+    if daemon is not None:
+        _note(f"{daemon.name} runs (pid {daemon.pid}) and acts on these maps too")
+
+
+def _note(text: str, hint: str = "") -> None:
+    sys.stderr.write(f"mpathctl: {text}" + (f" ({hint})" if hint else "") + "\n")
+
+
+def reconcile(options: argparse.Namespace) -> int:
+    """`mpathctl reconcile`."""
+    if options.dry_run:
+        return _dry_run(options)
+    for name, given in (("--snapshot", options.snapshot), ("--json", options.json)):
+        if given:
+            raise InputError(f"{name} needs --dry-run", hint="a snapshot can be planned for, but not changed")
+    host = _host(options)
+    if host.effective_user() != 0:
+        raise MpathError(
+            "no permission: reconcile changes device-mapper, which needs root",
+            hint="run `sudo mpathctl reconcile`, or look at a snapshot: mpathctl reconcile --dry-run --snapshot FILE",
+        )
+    return run_on(host, _files(options), with_topology=options.topology)
+
+
+def _dry_run(options: argparse.Namespace) -> int:
+    decision = cycle.decide(_snapshot_of(options), Memory(), 0.0)
+    _tell(decision)
+    if options.json:
+        sys.stdout.write(plan_to_json(decision.plan))
+        return PENDING if decision.pending else DONE
+    if options.topology:
+        sys.stdout.write(topology.draw(decision.snapshot, decision.desired, style_of(sys.stdout)) + "\n")
+    sys.stdout.write(explain.plan_text(decision.plan))
+    return PENDING if decision.pending else DONE
+
+
+def run_on(host: Host, files: cycle.Files, *, with_topology: bool) -> int:
+    """Reconcile a host and print what is done while it is done; the exit status."""
+    style = style_of(sys.stdout)
+
+    def show_decision(decision: cycle.Decision) -> None:
+        _usable(decision.snapshot, host)
+        _tell(decision)
+        if with_topology:
+            sys.stdout.write("Before:\n\n" + topology.draw(decision.snapshot, decision.desired, style) + "\n")
+        sys.stdout.write(explain.plan_text(decision.plan))
+
+    try:
+        result = cycle.reconcile(host, files, on_decision=show_decision, on_outcome=_show_outcome)
+    except OSError as error:
+        if error.errno != errno.EWOULDBLOCK:
+            raise MpathError(f"{cycle.LOCK_FILE}: {error.strerror}") from error
+        raise MpathError(
+            "another mpathctl reconcile is at work", hint=f"it holds {cycle.LOCK_FILE}; run this again when it is done"
+        ) from error
+    if with_topology:
+        sys.stdout.write("\nAfter:\n\n" + topology.draw(result.last.snapshot, result.last.desired, style))
+    return _verdict(result)
+
+
+def _show_outcome(step: Step, outcome: Outcome) -> None:
+    match outcome:
+        case Unchanged():
+            sys.stdout.write(f"was so: {explain.step_text(step)}\n")
+        case Changed(note):
+            sys.stdout.write(f"done: {explain.step_text(step)}" + (f" ({note})" if note else "") + "\n")
+        case Refused(_, message, hint):
+            complain(f"refused: {explain.step_text(step)}: {message}", hint=hint)
+        case Lost(message):
+            complain(f"not done, the host has changed: {explain.step_text(step)}: {message}")
+
+
+def _verdict(result: cycle.Result) -> int:
+    if not result.outcomes and result.converged:
+        return DONE
+    if result.converged:
+        sys.stdout.write(f"verified: {cycle.changed(result.outcomes)} steps done, nothing is left to do\n")
+        return DONE
+    sys.stdout.write("not all was done; what is left:\n" + explain.plan_text(result.last.plan))
+    return FAILED
+
+
+def snapshot(options: argparse.Namespace) -> int:
+    """`mpathctl snapshot`."""
+    text = to_json(cycle.observe(_host(options), _files(options)))
+    if options.output is None:
+        sys.stdout.write(text)
+        return DONE
+    try:
+        with open(options.output, "w", encoding="utf-8") as stream:
+            stream.write(text)
+    except OSError as error:
+        raise InputError(f"{options.output}: {error.strerror}") from error
+    return DONE
+
+
+def show_topology(options: argparse.Namespace) -> int:
+    """`mpathctl show topology`."""
+    decision = cycle.decide(_snapshot_of(options), Memory(), 0.0)
+    _tell(decision)
+    sys.stdout.write(topology.draw(decision.snapshot, decision.desired, style_of(sys.stdout)))
+    return DONE

@@ -1,0 +1,108 @@
+"""`mpathctl`: the command line. It parses arguments, calls the cycle, and prints; it decides nothing.
+
+Exit statuses: 0 done or nothing to do, 1 error (or something was refused), 2 (`--dry-run` only) changes are pending.
+"""
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+
+from controller.cli import commands
+from controller.cli.demo import demo
+from controller.runtime.cycle import Files
+from observers.errors import MpathError
+
+EPILOG = """exit status:
+  0  done, or nothing to do
+  1  error, or the kernel refused a step
+  2  with --dry-run: changes are pending
+"""
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """The whole command line."""
+    parser = argparse.ArgumentParser(
+        prog="mpathctl",
+        description="Declarative control of device-mapper multipath: what is, what should be, and the steps between.",
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action="version", version=f"mpathctl {commands.version()}")
+    parser.add_argument(
+        "--sandbox", metavar="SCENARIO", help="run on an in-memory kernel: a shipped scenario's name, or a file"
+    )
+    files = Files()
+    parser.add_argument("--config", metavar="FILE", default=files.config, help="default: %(default)s")
+    parser.add_argument("--config-dir", metavar="DIR", default=files.config_dir, help="default: %(default)s")
+    subparsers = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    _add_reconcile(subparsers)
+    _add_snapshot(subparsers)
+    _add_show(subparsers)
+    demo_parser = subparsers.add_parser(
+        "demo", help="show the main job on the sandbox; on this host's own disks a dry run, never more"
+    )
+    demo_parser.set_defaults(run=lambda _: demo(commands.style_of(sys.stdout)))
+    return parser
+
+
+Subparsers = argparse._SubParsersAction  # noqa: SLF001 -- argparse has no public name for it
+
+
+def _add_reconcile(subparsers: "Subparsers[argparse.ArgumentParser]") -> None:
+    parser = subparsers.add_parser(
+        "reconcile",
+        help="make the maps that the configuration wants",
+        description="Observe, derive, plan, apply, and verify: disks with the same WWID become one multipath map.",
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--dry-run", "-n", action="store_true", help="print the plan, change nothing")
+    parser.add_argument("--snapshot", metavar="FILE", help="with --dry-run: plan for the host of this snapshot")
+    parser.add_argument("--json", action="store_true", help="with --dry-run: print the plan as JSON")
+    parser.add_argument("--topology", action="store_true", help="draw the topology before and after")
+    parser.add_argument(
+        "--after", metavar="SECONDS", type=_seconds, help="with --sandbox: let this much virtual time pass first"
+    )
+    parser.set_defaults(run=commands.reconcile)
+
+
+def _add_snapshot(subparsers: "Subparsers[argparse.ArgumentParser]") -> None:
+    parser = subparsers.add_parser(
+        "snapshot",
+        help="write what is observed of this host as JSON",
+        description="Write everything that a plan is made from as JSON, to attach to a report or to plan elsewhere.",
+    )
+    parser.add_argument("--output", "-o", metavar="FILE", help="where to write it (default: standard output)")
+    parser.set_defaults(run=commands.snapshot, after=None)
+
+
+def _add_show(subparsers: "Subparsers[argparse.ArgumentParser]") -> None:
+    parser = subparsers.add_parser("show", help="show the state of this host")
+    parser.add_argument("what", choices=["topology"], help="the maps, their groups and paths, and the other disks")
+    parser.add_argument("--snapshot", metavar="FILE", help="of the host of this snapshot")
+    parser.add_argument(
+        "--after", metavar="SECONDS", type=_seconds, help="with --sandbox: let this much virtual time pass first"
+    )
+    parser.set_defaults(run=commands.show_topology)
+
+
+def _seconds(text: str) -> float:
+    value = float(text)
+    if not 0 <= value < 1e9:
+        raise argparse.ArgumentTypeError(f"{text} is no number of seconds from 0 up")
+    return value
+
+
+def mpathctl(arguments: Sequence[str] | None = None) -> int:
+    """The program: the exit status. Errors are printed, with their hint, and never as a traceback."""
+    options = build_parser().parse_args(arguments)
+    try:
+        status: int = options.run(options)
+        sys.stdout.flush()
+        return status
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except MpathError as error:
+        return commands.complain(str(error), hint=error.hint)

@@ -1,0 +1,53 @@
+"""Maps that nothing on the host asks for: remove them, or say why they stay.
+
+Theory of operation. A map goes only when nobody has it open. A partition's device on top of it (kpartx makes them, UUID
+`partN-mpath-WWID`) has it open and is not ours to remove. Removing a map that queues and has no path would wait for
+I/O that can't finish, so queueing ends first.
+
+In: the view and the map. Out: parts. It must never remove a map that the desired state wants kept.
+"""
+
+from actuators.steps import MapRef, RemoveMap, SetQueueing
+from controller.reconcile.order import Part, Phase
+from controller.reconcile.tables import BASE_FLAGS
+from controller.reconcile.view import View
+from observers.snapshot import DmDevice, Map
+
+
+def remove(view: View, live: Map) -> list[Part]:
+    """The parts for a map without a desired map."""
+    kept = view.desired.keep.get(live.wwid)
+    if kept is not None:
+        return [Part(phase=Phase.TALK, reasons=(f"left alone: {kept}",))]
+    if live.open_count:
+        reason = f"no path of this host leads to it, but it is in use {_users(view, live)}: it stays"
+        return [Part(phase=Phase.TALK, reasons=(reason,), held=True)]
+    ref, why = MapRef(live.uuid, live.name), "no path of this host leads to it, and nobody has it open"
+    gone = RemoveMap(map=ref, udev=BASE_FLAGS)
+    if not _would_wait(live):
+        return [Part(phase=Phase.REMOVE, action="remove", steps=(gone,), reasons=(why,))]
+    drain = "I/O that waits for a path is ended first, or the removal would wait for it"
+    steps = (SetQueueing(map=ref, queue=False), gone)
+    return [Part(phase=Phase.REMOVE, action="remove", steps=steps, reasons=(why, drain))]
+
+
+def _would_wait(live: Map) -> bool:
+    working = live.status is not None and any(path.active for path in live.status.paths)
+    return live.table is not None and live.table.queues and not working
+
+
+def _users(view: View, live: Map) -> str:
+    """By whom, as far as the kernel tells: mounts and programs leave no name, devices on top do."""
+    devices = {f"dm-{each.dev.partition(':')[2]}": each for each in view.snapshot.other_devices}
+    holders = ", ".join(_holder(holder, devices.get(holder)) for holder in live.holders)
+    count = "once" if live.open_count == 1 else f"{live.open_count} times"
+    return f"by {holders}" if holders else f"(opened {count}, by a mount or a program)"
+
+
+def _holder(name: str, device: DmDevice | None) -> str:
+    if device is None:
+        return name
+    part, _, owner = device.uuid.partition("-")
+    if part.startswith("part") and owner.startswith("mpath-"):
+        return f"{device.name} (partition {part.removeprefix('part')} of it; kpartx -d removes it)"
+    return f"{device.name} ({name})"

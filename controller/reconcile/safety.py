@@ -1,0 +1,130 @@
+"""A linter for plans: the rules that keep data and access safe, checked on a finished plan before it is applied.
+
+Theory of operation. Nothing here asks how the plan was made: the steps are walked in order over a small model of what
+each leaves behind (`safety_world`), table texts are parsed again, and every rule (`safety_rules`) looks at a step and
+the world before it. A FATAL finding stops that map: the walk is repeated as if none of its steps were done, because
+another map's steps may have relied on them (a name or a path that is not let go now). `strip` takes such maps out of
+the plan and leaves the reason in their place.
+
+The rules, by the architecture's numbers: (1) only maps that are ours and fully known; (2) never a table without a
+usable path over one that has one, no path whose identity is not proved, no path in two maps, nothing larger than its
+paths, no suspend that can't end, no removal of a map in use, no last good path taken away; (3) what was decided on must
+still be what was seen (`expected`).
+
+In: plan, snapshot, desired state. Out: findings. It must never change a plan but by leaving maps out.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from enum import Enum
+
+from actuators.steps import CreateMap, MapStep, ReloadMap, RememberWwid, TriggerUevent, WriteBindings
+from controller.reconcile.plan import MapPlan, Plan
+from controller.reconcile.safety_rules import FATAL_RULES, WARNING_RULES
+from controller.reconcile.safety_world import BAD, World, advance, model, state_of
+from desired.model import Desired
+from observers.snapshot import DmUuid, Snapshot
+
+
+class Level(Enum):
+    """FATAL stops the map; WARNING is only told."""
+
+    FATAL = "fatal"
+    WARNING = "warning"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One rule that one map's steps break; `uuid` None: the records."""
+
+    level: Level
+    uuid: DmUuid | None
+    rule: str
+    text: str
+
+
+def check(plan: Plan, snapshot: Snapshot, desired: Desired) -> tuple[Finding, ...]:
+    """All findings on a plan, in its order."""
+    stopped: set[DmUuid] = set()
+    found: dict[Finding, None] = {}
+    while True:
+        fresh = [each for each in _walk(plan, snapshot, desired, stopped=frozenset(stopped)) if each not in found]
+        found.update(dict.fromkeys(fresh))
+        fatal = {each.uuid for each in fresh if each.level is Level.FATAL and each.uuid is not None}
+        if fatal <= stopped:
+            break
+        stopped |= fatal
+    return (*_check_records(plan, snapshot), *found)
+
+
+def strip(plan: Plan, findings: Iterable[Finding]) -> Plan:
+    """The plan without the steps of the maps that a FATAL finding stops, and with the reason in their place."""
+    fatal = [each for each in findings if each.level is Level.FATAL]
+    if not fatal:
+        return plan
+    stopped: dict[DmUuid | None, list[str]] = {}
+    for each in fatal:
+        stopped.setdefault(each.uuid, []).append(f"stopped by the safety rule '{each.rule}': {each.text}")
+    maps = tuple(_stop(each, stopped[each.uuid]) if each.uuid in stopped else each for each in plan.maps)
+    wwids = {each.wwid for each in plan.maps if each.uuid in stopped}
+    records = tuple(
+        record
+        for record in plan.records
+        if not (isinstance(record, RememberWwid) and record.wwid in wwids)
+        and not (isinstance(record, WriteBindings) and None in stopped)
+    )
+    return Plan(records=records, maps=maps)
+
+
+def _stop(map_plan: MapPlan, why: list[str]) -> MapPlan:
+    return replace(map_plan, action="held", steps=(), reasons=(*why, *map_plan.reasons))
+
+
+def _check_records(plan: Plan, snapshot: Snapshot) -> Iterable[Finding]:
+    text = snapshot.bindings.text if snapshot.bindings else None
+    for record in plan.records:
+        if isinstance(record, WriteBindings) and record.expected != text:
+            why = f"{record.file} is to be replaced, but it was seen with another text"
+            yield Finding(Level.FATAL, None, "expected", why)
+
+
+def _walk(plan: Plan, snapshot: Snapshot, desired: Desired, *, stopped: frozenset[DmUuid]) -> Iterable[Finding]:
+    if not any(each.steps for each in plan.maps):
+        return
+    world = model(snapshot, desired)
+    for map_plan in plan.maps:
+        if map_plan.uuid in stopped:
+            continue
+        yield from _foreign_steps(map_plan)
+        for step in map_plan.steps:
+            if isinstance(step, TriggerUevent | RememberWwid | WriteBindings):
+                continue
+            yield from _findings(step, world, map_plan.uuid)
+            advance(step, world)
+        yield from _left_behind(map_plan, world)
+
+
+def _findings(step: MapStep, world: World, uuid: DmUuid) -> Iterable[Finding]:
+    for level, rules in ((Level.FATAL, FATAL_RULES), (Level.WARNING, WARNING_RULES)):
+        for name, rule in rules:
+            yield from (Finding(level, uuid, name, text) for text in rule(step, world))
+
+
+def _foreign_steps(map_plan: MapPlan) -> Iterable[Finding]:
+    for step in map_plan.steps:
+        if isinstance(step, RememberWwid | WriteBindings):
+            yield Finding(Level.FATAL, map_plan.uuid, "one map", "a record stands among the steps of a map")
+        elif not isinstance(step, TriggerUevent) and step.map.uuid != map_plan.uuid:
+            text = f"a step on {step.map.uuid} stands among the steps of {map_plan.uuid}"
+            yield Finding(Level.FATAL, map_plan.uuid, "one map", text)
+
+
+def _left_behind(map_plan: MapPlan, world: World) -> Iterable[Finding]:
+    """A path that is known to be bad and is left active by a table that was just loaded costs the first I/O on it."""
+    device = world.devices.get(map_plan.uuid)
+    if device is None or not any(isinstance(step, CreateMap | ReloadMap) for step in map_plan.steps):
+        return
+    for dev, active in device.active.items():
+        if active and state_of(world, dev, device) in BAD:
+            text = f"{dev} is left active by the new table, though it is {state_of(world, dev, device)}"
+            yield Finding(Level.WARNING, map_plan.uuid, "bad path", text)

@@ -1,0 +1,115 @@
+"""What the planner looks things up in: one snapshot and one desired state, indexed once.
+
+In: the snapshot, the desired state, the memory and the time. Out: a `View`, and questions about one map that several
+decisions ask. It must never decide anything; a question here has an answer, not a step.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from controller.reconcile.plan import Memory
+from desired.model import Admission, Desired, DesiredMap, Verdict
+from observers.dmtable import DevT
+from observers.snapshot import Alias, DeviceName, Gap, Map, Path, Snapshot, Wwid
+
+DM_SUBJECT = "device-mapper"
+"""The subject of a gap that concerns all maps: the list of devices could not be read."""
+
+READY = "MPATH_DEVICE_READY"
+"""The udev property that 11-dm-mpath.rules sets on every multipath map, to 0 or 1."""
+
+CLAIMED = "DM_MULTIPATH_DEVICE_PATH"
+"""The udev property that 56-multipath.rules sets on every disk it looks at, to 0, 1 or 2."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class View:
+    """The snapshot and the desired state by WWID and device number. `blind`: why no map may be touched, or empty."""
+
+    snapshot: Snapshot
+    desired: Desired
+    memory: Memory
+    now: float
+    live: Mapping[Wwid, Map]
+    wanted: Mapping[Wwid, DesiredMap]
+    paths: Mapping[DevT, Path]
+    mismatched: Mapping[DevT, Admission]
+    foreign_names: frozenset[Alias]
+    gaps: Mapping[str, Gap]
+    udev_rules: bool
+    blind: str
+
+
+def look(snapshot: Snapshot, desired: Desired, *, memory: Memory, now: float) -> View:
+    """Index everything that a plan is made from."""
+    return View(
+        snapshot=snapshot,
+        desired=desired,
+        memory=memory,
+        now=now,
+        live={live.wwid: live for live in snapshot.maps},
+        wanted={wanted.wwid: wanted for wanted in desired.maps},
+        paths={path.dev: path for path in snapshot.paths},
+        mismatched={each.dev: each for each in desired.admissions if each.verdict is Verdict.MISMATCH},
+        foreign_names=frozenset(device.name for device in snapshot.other_devices),
+        gaps={gap.subject: gap for gap in snapshot.gaps},
+        udev_rules=_udev_rules_seen(snapshot),
+        blind=_blind(snapshot),
+    )
+
+
+def _blind(snapshot: Snapshot) -> str:
+    if snapshot.host.dm_version is None:
+        return "the kernel has no device-mapper here (load it: modprobe dm_multipath)"
+    for gap in snapshot.gaps:
+        if gap.subject == DM_SUBJECT:
+            return f"the maps of this host could not be read: {gap.what}: {gap.reason}"
+    return ""
+
+
+def _udev_rules_seen(snapshot: Snapshot) -> bool:
+    """Whether udev runs with the multipath rules: only then is a missing READY something that udev will mend."""
+    return snapshot.host.udev_running and (
+        any(CLAIMED in path.udev for path in snapshot.paths) or any(READY in live.udev for live in snapshot.maps)
+    )
+
+
+def incomplete(view: View, live: Map) -> str:
+    """Why too little is known of a map to touch it, or empty.
+
+    A device without a table is complete knowledge (somebody was stopped between making and loading it), unless a gap
+    says that its table could not be understood.
+    """
+    gap = view.gaps.get(live.name) or view.gaps.get(live.uuid) or view.gaps.get(live.dev)
+    why = f": {gap.what}: {gap.reason}" if gap else ""
+    if live.table is None:
+        return f"its table is not known{why}" if gap else ""
+    if live.status is None:
+        return f"its status is not known{why}"
+    if [path.dev for path in live.status.paths] != list(live.table.devices):
+        return "its table and its status name different paths: it is being changed right now"
+    return ""
+
+
+def in_order(devs: frozenset[DevT], live: Map) -> tuple[DevT, ...]:
+    """Those of `devs` that are in the live table, in table order."""
+    return tuple(dev for dev in (live.table.devices if live.table else ()) if dev in devs)
+
+
+def device_name(view: View, dev: DevT) -> DeviceName:
+    """The kernel name of a path, or its number when its device is gone."""
+    path = view.paths.get(dev)
+    return path.name if path else DeviceName(dev)
+
+
+def shown(view: View, dev: DevT) -> str:
+    """A path for people: `8:48 (sdd)`."""
+    path = view.paths.get(dev)
+    return f"{dev} ({path.name})" if path else f"{dev} (gone)"
+
+
+def names_taken(view: View) -> dict[Alias, Wwid | None]:
+    """Who has each device-mapper name now: a map of ours, or None for somebody else's device."""
+    taken: dict[Alias, Wwid | None] = dict.fromkeys(view.foreign_names)
+    taken.update((live.name, live.wwid) for live in view.snapshot.maps)
+    return taken

@@ -1,0 +1,368 @@
+"""The properties of a path and of its map as they are in force: precedence, and what stands above it.
+
+In: the configuration's layers for a device, and what was seen of the paths (TPGS, device handler, priorities). Out: one
+profile for all paths or maps that are alike, with every value's origin. Above precedence stand autodetection, what the
+kernel does anyway, what one keyword implies for another, and whether anybody watches over the map. Pure; must never
+guess what was not seen.
+"""
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any, TypeVar
+
+from desired import options
+from desired.accounting import error_accounting
+from desired.features import (
+    QUEUE,
+    RETAIN,
+    QueueMode,
+    add_feature,
+    feature_words,
+    reconcile,
+    reconcile_queue_mode,
+)
+from desired.model import Failback, Origin, OriginKind, Resolved
+from desired.options import Layer, Option
+from desired.precedence import Layers
+from desired.values import GroupingPolicy, MarginalPathgroups, RetryMode, RrWeight
+from observers.snapshot import Alua, Bus, Hex, HostFacts, Path
+
+T = TypeVar("T")
+
+_ALUA = "1 alua"
+_NO_HANDLER = "0"
+_RDAC, _TUR = "rdac", "tur"
+_ALUA_PRIORITIZERS = frozenset({"alua", "sysfs"})
+_EXPLICIT = 2
+"""TPGS: the target changes access states only when it is told to."""
+
+_RETAINS_ALWAYS = (4, 3)
+"""The kernel release from which a device handler that is attached is always kept."""
+_CAN_RETAIN = (1, 5, 0)
+"""The version of the multipath target from which it can keep an attached handler."""
+_REQUEST_BASED = (1, 1, 0)
+"""The version of the multipath target from which it is request-based."""
+_NEWEST = (1, 99, 0)
+"""Stands for a target that is not loaded yet."""
+
+_FALLBACK_TIMEOUT = 30
+"""Seconds that a check may take when neither the configuration nor the kernel says."""
+
+
+@dataclass(frozen=True, slots=True)
+class Platform:
+    """What the kernel does whatever is configured. `watched`: a daemon watches over the maps."""
+
+    kernel: tuple[int, ...]
+    target: tuple[int, int, int]
+    watched: bool
+
+    @classmethod
+    def of(cls, host: HostFacts, *, watched: bool) -> "Platform":
+        """The platform that a snapshot shows."""
+        numbers = re.findall(r"\d+", host.kernel_release)[:2]
+        return cls(tuple(map(int, numbers)), host.multipath_target or _NEWEST, watched)
+
+
+def _detected(why: str) -> Origin:
+    return Origin(OriginKind.AUTODETECTED, why=why)
+
+
+def _implied(why: str) -> Origin:
+    return Origin(OriginKind.IMPLIED, why=why)
+
+
+def uid_attribute(name: str, layers: Layers, uid_attrs: Resolved[tuple[tuple[str, str], ...]] | None) -> Resolved[str]:
+    """The udev property that holds a device's WWID. `uid_attrs` chooses by the beginning of the device's name."""
+    for prefix, attribute in uid_attrs.value if uid_attrs else ():
+        if uid_attrs and name.startswith(prefix):
+            return Resolved(attribute, replace(uid_attrs.origin, why="uid_attrs"))
+    return layers.require(options.UID_ATTRIBUTE)
+
+
+def tpgs_of(alua: Alua, bus: Bus, *, identified: Hex | None) -> int | None:
+    """How a device supports asymmetric access: 0 not at all, None not known (it was not asked, or did not answer).
+
+    A device that says so but names no target port group (in the page that was read, `identified`) does not. One that
+    did not answer does when the kernel has attached its handler: it does that only to those that support it.
+    """
+    if bus is not Bus.SCSI:
+        return 0
+    if alua.tpgs is None:
+        return 1 if alua.handler == "alua" else None
+    return 0 if alua.group is None and identified is not None else alua.tpgs
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PathProfile:
+    """What holds for all paths of a kind that were seen alike. `properties`: for explaining."""
+
+    prioritizer: Resolved[str]
+    arguments: Resolved[str]
+    tpgs: int | None
+    properties: Mapping[str, Resolved[str]]
+
+
+@dataclass(frozen=True, slots=True)
+class PathTraits:
+    """What of a path decides its profile, besides its layers."""
+
+    bus: Bus
+    tpgs: int | None
+    access_state_known: bool
+    timeout: int | None
+
+
+def traits_of(path: Path) -> PathTraits:
+    """The traits of a path."""
+    tpgs = tpgs_of(path.alua, path.bus, identified=path.page83_device)
+    return PathTraits(path.bus, tpgs, bool(path.alua.access_state), path.timeout)
+
+
+def path_profile(layers: Layers, traits: PathTraits) -> PathProfile:
+    """Prioritizer, checker and timeout of a path."""
+    prioritizer, arguments = _prioritizer(layers, traits)
+    checker, timeout = _checker(layers, traits), _checker_timeout(layers, traits)
+    shown: list[tuple[str, Resolved[Any]]] = [("prio", prioritizer), ("prio_args", arguments)]
+    shown += [("path_checker", checker), ("checker_timeout", timeout)]
+    return PathProfile(prioritizer, arguments, traits.tpgs, {keyword: _text(value) for keyword, value in shown})
+
+
+def _prioritizer(layers: Layers, traits: PathTraits) -> tuple[Resolved[str], Resolved[str]]:
+    detected = _detected_prioritizer(layers, traits) if layers.require(options.DETECT_PRIO).value else None
+    name, arguments = detected or _configured_prioritizer(layers)
+    if name.value == "alua" and traits.tpgs == 0:
+        origin = _implied("the device has no target port groups, so prio alua can't be used")
+        return Resolved("const", origin), Resolved("", origin)
+    return name, arguments
+
+
+def _detected_prioritizer(layers: Layers, traits: PathTraits) -> tuple[Resolved[str], Resolved[str]] | None:
+    """For SCSI devices with target port groups; an array of the rdac kind does its own balancing by being asked."""
+    if traits.bus is not Bus.SCSI or traits.tpgs == 0:
+        return None
+    from_sysfs = traits.access_state_known and (traits.tpgs == _EXPLICIT or not _is_rdac(layers))
+    origin = _detected("access_state in sysfs" if from_sysfs else "target port groups")
+    return Resolved("sysfs" if from_sysfs else "alua", origin), Resolved("", origin)
+
+
+def _is_rdac(layers: Layers) -> bool:
+    """Whether the device table says that the array is of the rdac kind."""
+    settings = layers.sources.get(Layer.DEVICE, ())
+    return next((found.value for each in settings if (found := each.get("path_checker"))), "") == _RDAC
+
+
+def _configured_prioritizer(layers: Layers) -> tuple[Resolved[str], Resolved[str]]:
+    """Name and arguments from the same layer; within the device table each from the first entry that has it."""
+    for layer in options.PRIO.layers:
+        sources = layers.sources.get(layer, ())
+        name = next((found for settings in sources if (found := settings.get("prio"))), None)
+        if name is not None:
+            arguments = next((found for settings in sources if (found := settings.get("prio_args"))), None)
+            words = str(arguments.value) if arguments else ""
+            return Resolved(str(name.value), name.origin), Resolved(words, (arguments or name).origin)
+    name = layers.require(options.PRIO)
+    return Resolved(str(name.value), name.origin), Resolved("", name.origin)
+
+
+def _checker(layers: Layers, traits: PathTraits) -> Resolved[str]:
+    if layers.require(options.DETECT_CHECKER).value and traits.bus is Bus.SCSI:
+        if _is_rdac(layers):
+            return Resolved(_RDAC, _detected("device table entry of the rdac kind"))
+        if traits.tpgs:
+            return Resolved(_TUR, _detected("target port groups"))
+    return layers.require(options.PATH_CHECKER)
+
+
+def _checker_timeout(layers: Layers, traits: PathTraits) -> Resolved[int]:
+    configured = layers.lookup(options.CHECKER_TIMEOUT)
+    if configured is not None:
+        return configured
+    if traits.timeout:
+        return Resolved(traits.timeout, Origin(OriginKind.KERNEL, why="sysfs device/timeout"))
+    return Resolved(_FALLBACK_TIMEOUT, Origin(OriginKind.BUILT_IN))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MapTraits:
+    """What of a map's paths decides its profile, besides the layers.
+
+    `attached`: device handler that the kernel attached to the first path that has one. `all_tpgs`: every path has
+    target port groups. `alua_priorities`: every path's prioritizer is alua or sysfs. `queue_mode`: the one that the map
+    has, or must get; None: as configured.
+    """
+
+    attached: str
+    all_tpgs: bool
+    alua_priorities: bool
+    queue_mode: QueueMode | None
+
+
+def map_traits(paths: Iterable[Path], profiles: Iterable[PathProfile], *, existing: QueueMode | None) -> MapTraits:
+    """The traits of a map. A path of which nothing is known does not speak against the others."""
+    paths, profiles = tuple(paths), tuple(profiles)
+    known = {profile.tpgs for profile in profiles}
+    over_tcp = any(path.protocol == "nvme:tcp" for path in paths)
+    return MapTraits(
+        attached=next((path.alua.handler for path in paths if path.alua.handler), ""),
+        all_tpgs=0 not in known and bool(known - {None}),
+        alua_priorities=all(profile.prioritizer.value in _ALUA_PRIORITIZERS for profile in profiles),
+        queue_mode=QueueMode.BIO if over_tcp else existing,
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MapProfile:
+    """What holds for all maps of a kind that were seen alike. `features`, `handler`: words without their count."""
+
+    policy: GroupingPolicy
+    selector: str
+    selector_args: tuple[str, ...]
+    features: tuple[str, ...]
+    handler: tuple[str, ...]
+    repeat_count: int
+    weighted: bool
+    separate_marginal: bool
+    failback: Resolved[Failback]
+    skip_kpartx: bool
+    mode: int | None
+    uid: int | None
+    gid: int | None
+    properties: Mapping[str, Resolved[str]]
+    notes: tuple[str, ...]
+
+
+_SHOWN: tuple[Option[Any], ...] = (
+    options.USER_FRIENDLY_NAMES, options.ALIAS_PREFIX, options.FAILBACK_OPTION, options.DETECT_PGPOLICY,
+    options.DETECT_PGPOLICY_USE_TPG, options.PATH_SELECTOR, options.RR_WEIGHT, options.UID_ATTRIBUTE,
+    options.RECHECK_WWID, options.DETECT_PRIO, options.DETECT_CHECKER, options.VPD_VENDOR_OPTION, options.MODE,
+    options.UID, options.GID, options.RESERVATION_KEY, options.ALL_TG_PT, options.DEFERRED_REMOVE, options.SKIP_KPARTX,
+    options.MAX_SECTORS_KB, options.GHOST_DELAY, options.FLUSH_ON_LAST_DEL, options.PURGE_DISCONNECTED,
+    options.FAST_IO_FAIL_TMO, options.DEV_LOSS_TMO, options.EH_DEADLINE, options.MAX_RETRIES,
+)  # fmt: skip
+"""Options whose value is what precedence says."""
+
+
+def map_profile(layers: Layers, traits: MapTraits, platform: Platform) -> MapProfile:
+    """Everything about a map that does not depend on which paths it has."""
+    policy, handler, repeat = (
+        _policy(layers, traits),
+        _handler(layers, traits, platform),
+        _repeat_count(layers, platform),
+    )
+    selector = layers.require(options.PATH_SELECTOR).value.split()
+    queueing = _queueing(layers, traits, platform)
+    shown: dict[str, Resolved[Any]] = {
+        "path_grouping_policy": policy,
+        "hardware_handler": handler,
+        repeat[0]: repeat[1],
+    }
+    shown |= queueing.properties | error_accounting(layers)
+    texts = {option.keyword: _printed(option, found) for option in _SHOWN if (found := layers.lookup(option))}
+    return MapProfile(
+        policy=policy.value,
+        selector=selector[0],
+        selector_args=tuple(selector[2:]),
+        features=queueing.words,
+        handler=feature_words(handler.value),
+        repeat_count=repeat[1].value,
+        weighted=layers.require(options.RR_WEIGHT).value is RrWeight.PRIORITIES,
+        separate_marginal=layers.require(options.MARGINAL_PATHGROUPS).value is not MarginalPathgroups.OFF,
+        failback=layers.require(options.FAILBACK_OPTION),
+        skip_kpartx=layers.require(options.SKIP_KPARTX).value,
+        mode=_value(layers.lookup(options.MODE)),
+        uid=_value(layers.lookup(options.UID)),
+        gid=_value(layers.lookup(options.GID)),
+        properties=texts | {keyword: _text(value) for keyword, value in shown.items()},
+        notes=queueing.notes,
+    )
+
+
+def _value(resolved: Resolved[T] | None) -> T | None:
+    return resolved.value if resolved is not None else None
+
+
+def _printed(option: Option[T], resolved: Resolved[T]) -> Resolved[str]:
+    return Resolved(option.write(resolved.value), resolved.origin)
+
+
+def _text(resolved: Resolved[Any]) -> Resolved[str]:
+    return resolved if isinstance(resolved.value, str) and type(resolved.value) is str else _as_text(resolved)
+
+
+def _as_text(resolved: Resolved[Any]) -> Resolved[str]:
+    value = resolved.value
+    return Resolved(("yes" if value else "no") if isinstance(value, bool) else str(value), resolved.origin)
+
+
+def _policy(layers: Layers, traits: MapTraits) -> Resolved[GroupingPolicy]:
+    if traits.alua_priorities and layers.require(options.DETECT_PGPOLICY).value:
+        by_group = layers.require(options.DETECT_PGPOLICY_USE_TPG).value
+        policy = GroupingPolicy.GROUP_BY_TPG if by_group else GroupingPolicy.GROUP_BY_PRIO
+        return Resolved(policy, _detected("the priorities of all paths are from target port groups"))
+    policy_set = layers.require(options.PATH_GROUPING_POLICY)
+    if policy_set.value is GroupingPolicy.GROUP_BY_TPG and not traits.alua_priorities:
+        why = "group_by_tpg can't be used: not all paths have their priority from target port groups"
+        return Resolved(GroupingPolicy.FAILOVER, _implied(why))
+    return policy_set
+
+
+def _retained(layers: Layers, platform: Platform) -> Resolved[bool]:
+    if platform.target < _CAN_RETAIN:
+        return Resolved(value=False, origin=Origin(OriginKind.KERNEL, why="multipath target older than 1.5.0"))
+    if platform.kernel >= _RETAINS_ALWAYS:
+        return Resolved(value=True, origin=Origin(OriginKind.KERNEL, why="kernel 4.3 or newer"))
+    return layers.require(options.RETAIN_ATTACHED_HW_HANDLER)
+
+
+def _handler(layers: Layers, traits: MapTraits, platform: Platform) -> Resolved[str]:
+    """The kernel's own handler goes before the configured one; alua only where it can work, and there also unasked."""
+    if traits.attached and _retained(layers, platform).value:
+        chosen = Resolved(f"1 {traits.attached}", Origin(OriginKind.KERNEL, why="attached, sysfs dh_state"))
+    else:
+        chosen = layers.require(options.HARDWARE_HANDLER)
+    if traits.all_tpgs and chosen.value == _NO_HANDLER and chosen.origin.kind is OriginKind.BUILT_IN:
+        return Resolved(_ALUA, _detected("all paths have target port groups"))
+    if not traits.all_tpgs and chosen.value == _ALUA:
+        return Resolved(_NO_HANDLER, _detected("not all paths have target port groups"))
+    return chosen
+
+
+def _repeat_count(layers: Layers, platform: Platform) -> tuple[str, Resolved[int]]:
+    """After how many requests (bios on old kernels) the selector is asked again."""
+    option = options.RR_MIN_IO_RQ if platform.target >= _REQUEST_BASED else options.RR_MIN_IO
+    return option.keyword, layers.require(option)
+
+
+@dataclass(frozen=True, slots=True)
+class _Queueing:
+    words: tuple[str, ...]
+    properties: dict[str, Resolved[Any]]
+    notes: tuple[str, ...]
+
+
+def _queueing(layers: Layers, traits: MapTraits, platform: Platform) -> _Queueing:
+    """The features of the table, and the keywords that are bound up with them."""
+    features, retain = layers.require(options.FEATURES), _retained(layers, platform)
+    configured = layers.lookup(options.NO_PATH_RETRY)
+    retry = options.NO_PATH_RETRY.write(configured.value) if configured else None
+    result = reconcile(features.value, retry, retain=retain.value)
+    words, _ = reconcile_queue_mode(result.features, traits.queue_mode)
+    shown: dict[str, Resolved[Any]] = {"features": Resolved(words, features.origin), RETAIN: retain}
+    if result.no_path_retry is not None:
+        origin = configured.origin if configured else replace(features.origin, why=f"features {QUEUE}")
+        if result.no_path_retry != RetryMode.FAIL:
+            origin, words = _queued(layers, platform, origin, words)
+        shown["no_path_retry"] = Resolved(result.no_path_retry, origin)
+    if retain.value and platform.kernel < _RETAINS_ALWAYS:
+        words = add_feature(words, RETAIN)
+    return _Queueing(feature_words(words), shown, result.notes)
+
+
+def _queued(layers: Layers, platform: Platform, origin: Origin, words: str) -> tuple[Origin, str]:
+    """Without a daemon nobody would end the waiting, so I/O fails, unless queue_without_daemon says otherwise."""
+    if platform.watched or layers.require(options.QUEUE_WITHOUT_DAEMON).value:
+        return origin, add_feature(words, QUEUE)
+    why = f"{QUEUE} is left out of the table: no daemon watches over the map, and queue_without_daemon is no"
+    return replace(origin, why=f"{origin.why}; {why}" if origin.why else why), words

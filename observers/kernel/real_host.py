@@ -1,0 +1,215 @@
+"""The real host: every system call of the project is made here, or in `observers.kernel.ioctl` on behalf of this.
+
+In: the calls of `observers.host.Host`. Out: what the kernel answered; a refusal is an `OSError`. Any thread may call.
+It must never retry, log or decide; only what could damage memory, or a change where reading was asked for, is refused
+before the kernel sees it.
+"""
+
+import ctypes
+import errno
+import fcntl
+import os
+import tempfile
+import threading
+import time
+from collections.abc import Mapping
+
+from observers import udev
+from observers.host import ScsiReply
+from observers.kernel import dm_ioctl, ioctl, scsi
+from observers.snapshot import DeviceName
+
+DM_CONTROL = "/dev/mapper/control"
+
+_READ_CHUNK = 1 << 16  # bytes; also more than any sysfs attribute has
+_DIRECTORY_MODE = 0o755
+_LOCK_MODE = 0o600
+_SEMAPHORE_MODE = 0o600  # as libdevmapper makes them, so that its tools see nothing unusual
+
+
+class RealHost:
+    """A `Host` over the running kernel. `dm_control` is the node of device-mapper, opened at its first use."""
+
+    def __init__(self, *, dm_control: str = DM_CONTROL) -> None:
+        self._dm_control = dm_control
+        self._dm_descriptor: int | None = None
+        self._dm_opening = threading.Lock()
+
+    def close(self) -> None:
+        """Close the control node; a later call opens it again."""
+        with self._dm_opening:
+            if self._dm_descriptor is not None:
+                os.close(self._dm_descriptor)
+            self._dm_descriptor = None
+
+    # ---- files
+
+    def read_file(self, path: str, /) -> bytes:
+        """See `ReadHost`."""
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            return b"".join(iter(lambda: os.read(descriptor, _READ_CHUNK), b""))
+        finally:
+            os.close(descriptor)
+
+    def list_directory(self, path: str, /) -> tuple[str, ...]:
+        """See `ReadHost`."""
+        return tuple(sorted(os.listdir(path)))
+
+    def real_path(self, path: str, /) -> str:
+        """See `ReadHost`."""
+        return os.path.realpath(path, strict=True)
+
+    def write_attribute(self, path: str, data: bytes, /) -> None:
+        """See `Host`."""
+        descriptor = os.open(path, os.O_WRONLY | os.O_CLOEXEC)
+        try:
+            written = os.write(descriptor, data)
+        finally:
+            os.close(descriptor)
+        if written != len(data):
+            raise OSError(errno.EIO, f"the kernel took {written} of {len(data)} bytes", path)
+
+    def replace_file(self, path: str, data: bytes, /, *, mode: int) -> None:
+        """See `Host`. A symbolic link stays one: the file that it leads to is replaced."""
+        target = os.path.realpath(path)
+        folder = os.path.dirname(target)
+        os.makedirs(folder, mode=_DIRECTORY_MODE, exist_ok=True)
+        descriptor, temporary = tempfile.mkstemp(dir=folder, prefix=f".{os.path.basename(target)}.")
+        try:
+            _fill(descriptor, data, mode=mode)
+            os.rename(temporary, target)
+        except BaseException:
+            os.unlink(temporary)
+            raise
+        _sync_directory(folder)
+
+    def lock(self, path: str, /) -> int:
+        """See `Host`. The handle is a file descriptor."""
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, _LOCK_MODE)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BaseException:
+            os.close(descriptor)
+            raise
+        return descriptor
+
+    def unlock(self, handle: int, /) -> None:
+        """See `Host`."""
+        os.close(handle)
+
+    # ---- devices
+
+    def udev_properties(self, name: DeviceName, /) -> Mapping[str, str]:
+        """See `ReadHost`."""
+        return udev.properties(name)
+
+    def scsi_inquire(self, name: DeviceName, cdb: bytes, /, *, reply_length: int, timeout: float) -> ScsiReply:
+        """See `ReadHost`. The device is opened for this one command, without waiting for its medium."""
+        if not scsi.reads_only(cdb):
+            raise OSError(errno.EPERM, f"SCSI command {cdb.hex()} is not one that only reads", name)
+        node = "/dev/" + name.replace("!", "/")  # the kernel's names have ! where the node's have /
+        descriptor = os.open(node, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        try:
+            return _sg_io(descriptor, cdb, reply_length=reply_length, timeout=timeout)
+        finally:
+            os.close(descriptor)
+
+    def dm_query(self, command: int, request: bytes, /) -> bytes:
+        """See `ReadHost`."""
+        if command not in dm_ioctl.READING_COMMANDS:
+            raise OSError(errno.EPERM, f"device-mapper command {command} is not one that only reads")
+        return self._dm(command, request)
+
+    def dm_change(self, command: int, request: bytes, /) -> bytes:
+        """See `Host`."""
+        return self._dm(command, request)
+
+    def _dm(self, command: int, request: bytes) -> bytes:
+        if not dm_ioctl.has_true_size(request):  # else the kernel could write beyond the buffer
+            raise OSError(errno.EINVAL, f"device-mapper request of {len(request)} bytes says another size")
+        buffer = ctypes.create_string_buffer(request, len(request))
+        ioctl.ioctl(self._dm_control_node(), dm_ioctl.request_number(command), buffer)
+        return buffer.raw
+
+    def _dm_control_node(self) -> int:
+        with self._dm_opening:
+            if self._dm_descriptor is None:
+                self._dm_descriptor = os.open(self._dm_control, os.O_RDWR | os.O_CLOEXEC)
+            return self._dm_descriptor
+
+    # ---- semaphores
+
+    def semaphore_create(self, key: int, /) -> int:
+        """See `Host`. The kernel makes sets with value 0, and only who knows the key can have counted in between."""
+        semaphore = ioctl.semget(key, 1, ioctl.IPC_CREAT | ioctl.IPC_EXCL | _SEMAPHORE_MODE)
+        try:
+            self.semaphore_add(semaphore, 1)
+        except OSError:
+            self.semaphore_remove(semaphore)
+            raise
+        return semaphore
+
+    def semaphore_add(self, semaphore: int, delta: int, /) -> None:
+        """See `Host`."""
+        ioctl.semop(semaphore, ioctl.sembuf(0, delta, ioctl.IPC_NOWAIT))
+
+    def semaphore_wait_zero(self, semaphore: int, /, *, timeout: float) -> bool:
+        """See `Host`."""
+        try:
+            ioctl.semtimedop(semaphore, ioctl.sembuf(0, 0, 0), max(0.0, timeout))
+        except BlockingIOError:
+            return False
+        return True
+
+    def semaphore_remove(self, semaphore: int, /) -> None:
+        """See `Host`."""
+        ioctl.semctl(semaphore, 0, ioctl.IPC_RMID)
+
+    # ---- clocks and the process
+
+    def monotonic(self) -> float:
+        """See `ReadHost`."""
+        return time.monotonic()
+
+    def wall_time(self) -> float:
+        """See `ReadHost`."""
+        return time.time()
+
+    def sleep(self, seconds: float, /) -> None:
+        """See `ReadHost`."""
+        time.sleep(seconds)
+
+    def effective_user(self) -> int:
+        """See `ReadHost`."""
+        return os.geteuid()
+
+
+def _fill(descriptor: int, data: bytes, *, mode: int) -> None:
+    """Write, set the mode as it was asked for (whatever the umask), bring to the disk, close."""
+    with open(descriptor, "wb") as file:
+        os.fchmod(descriptor, mode)
+        file.write(data)
+        file.flush()
+        os.fsync(descriptor)
+
+
+def _sync_directory(path: str) -> None:
+    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _sg_io(descriptor: int, cdb: bytes, *, reply_length: int, timeout: float) -> ScsiReply:
+    command, sense = ctypes.create_string_buffer(cdb, len(cdb)), ctypes.create_string_buffer(scsi.SENSE_SIZE)
+    data = ctypes.create_string_buffer(reply_length)
+    request = scsi.pack_sg_io(cdb=_room(command), sense=_room(sense), data=_room(data), timeout=timeout)
+    header = ctypes.create_string_buffer(request, len(request))
+    ioctl.ioctl(descriptor, scsi.SG_IO, header)
+    return scsi.unpack_sg_io(header.raw, sense=sense.raw, data=data.raw)
+
+
+def _room(buffer: "ctypes.Array[ctypes.c_char]") -> scsi.Room:
+    return scsi.Room(address=ctypes.addressof(buffer), size=len(buffer))

@@ -1,0 +1,82 @@
+"""How a SCSI disk is reached: its protocol and the name of the target, from its place in sysfs.
+
+In: a `Reader` and the disk's directory under /sys/devices, whose parents are the transport's own objects. Out: the
+protocol by its name in multipath.conf(5), and the target's node name. It must never open the device.
+"""
+
+import re
+from collections.abc import Callable
+from typing import NamedTuple
+
+from observers.reading import NOT_PROVIDED, Reader
+
+
+class Transport(NamedTuple):
+    """`protocol`: such as `scsi:fcp`. `target`: node name, iSCSI name, SAS address ...; empty where there is none."""
+
+    protocol: str
+    target: str = ""
+
+
+class _Rule(NamedTuple):
+    """A transport shows itself by the name of one of the disk's parents."""
+
+    protocol: str
+    parent: re.Pattern[str]
+    target: Callable[[Reader, str, str], str]
+    """Given the disk's directory and the parent's name."""
+
+
+def _fibre_channel(reader: Reader, _sysfs: str, parent: str) -> str:
+    return reader.text(f"/sys/class/fc_remote_ports/{parent}/node_name", "target node name") or ""
+
+
+def _iscsi(reader: Reader, _sysfs: str, parent: str) -> str:
+    return reader.text(f"/sys/class/iscsi_session/{parent}/targetname", "target name") or ""
+
+
+def _sas(reader: Reader, sysfs: str, parent: str) -> str:
+    """The disk's own address where the driver shows it (mpt3sas, hpsa), else that of its end device."""
+    own = reader.text(f"{sysfs}/device/sas_address", "SAS address", quiet=NOT_PROVIDED)
+    return own or reader.text(f"/sys/class/sas_device/{parent}/sas_address", "SAS address") or ""
+
+
+def _ata(_reader: Reader, _sysfs: str, parent: str) -> str:
+    return f"ata-{parent.removeprefix('ata')}.00"
+
+
+def _own_name(_reader: Reader, _sysfs: str, parent: str) -> str:
+    return parent
+
+
+_RULES = (
+    _Rule("scsi:sas", re.compile(r"end_device-\d+:\d+(:\d+)?"), _sas),
+    _Rule("scsi:usb", re.compile(r"\d+-\d+(\.\d+)*:\d+\.\d+"), _own_name),
+    _Rule("scsi:fcp", re.compile(r"rport-\d+:\d+-\d+"), _fibre_channel),
+    _Rule("scsi:iscsi", re.compile(r"session\d+"), _iscsi),
+    _Rule("scsi:ata", re.compile(r"ata\d+"), _ata),
+)
+"""In this order: a SATA disk behind a SAS expander is a SAS path."""
+
+_HOST_CLASSES = {"srp_host": "scsi:srp", "spi_host": "scsi:spi"}
+"""Transports without an object of their own between host and target: the kernel gives the host a class device."""
+
+UNKNOWN = Transport("scsi:unspec")
+
+
+def transport(reader: Reader, sysfs: str) -> Transport:
+    """The transport of a SCSI disk; `scsi:unspec` when nothing in sysfs names one (scsi_debug, most virtual disks)."""
+    parents = sysfs.split("/")
+    for rule in _RULES:
+        for parent in reversed(parents):
+            if rule.parent.fullmatch(parent):
+                return Transport(rule.protocol, rule.target(reader, sysfs, parent))
+    return _by_host_class(reader, parents)
+
+
+def _by_host_class(reader: Reader, parents: list[str]) -> Transport:
+    depth = next((depth for depth, name in enumerate(parents, 1) if re.fullmatch(r"host\d+", name)), None)
+    if depth is None:
+        return UNKNOWN
+    shown = reader.names("/".join(parents[:depth]), "SCSI host", quiet=NOT_PROVIDED)
+    return next((Transport(_HOST_CLASSES[name]) for name in shown if name in _HOST_CLASSES), UNKNOWN)

@@ -1,0 +1,139 @@
+"""The wwids and bindings files: their form, their mode, and that no unseen text is written over."""
+
+import errno
+
+import pytest
+
+from actuators.records import WWIDS_HEADER, remember_wwid, write_bindings
+from actuators.steps import Changed, Lost, Refused, RememberWwid, Unchanged, WriteBindings
+from observers.snapshot import Wwid
+
+from .scripted import ScriptedHost
+
+WWIDS = "/etc/multipath/wwids"
+BINDINGS = "/etc/multipath/bindings"
+REMEMBER = RememberWwid(file=WWIDS, wwid=Wwid("36001405aabb"))
+
+
+def bindings(text: str, *, expected: str | None) -> WriteBindings:
+    return WriteBindings(file=BINDINGS, text=text, expected=expected)
+
+
+def test_a_new_wwids_file_begins_with_its_header() -> None:
+    host = ScriptedHost()
+    assert remember_wwid(host, REMEMBER) == Changed()
+    assert host.files[WWIDS].decode() == (
+        "# Multipath wwids, Version : 1.0\n"
+        "# NOTE: This file is automatically maintained by multipath and multipathd.\n"
+        "# You should not need to edit this file in normal circumstances.\n"
+        "#\n"
+        "# Valid WWIDs:\n"
+        "/36001405aabb/\n"
+    )
+    assert host.modes[WWIDS] == 0o600
+
+
+def test_an_empty_wwids_file_gets_the_header_too() -> None:
+    host = ScriptedHost(files={WWIDS: b""})
+    remember_wwid(host, REMEMBER)
+    assert host.files[WWIDS].decode().startswith(WWIDS_HEADER)
+
+
+def test_a_wwid_is_added_after_what_is_there_also_without_a_last_newline() -> None:
+    host = ScriptedHost(files={WWIDS: b"# mine\n/3600/"})
+    remember_wwid(host, REMEMBER)
+    assert host.files[WWIDS] == b"# mine\n/3600/\n/36001405aabb/\n"
+
+
+def test_a_wwid_that_is_there_already_is_not_written_again() -> None:
+    host = ScriptedHost(files={WWIDS: b"/36001405aabb/\n"})
+    assert remember_wwid(host, REMEMBER) == Unchanged()
+    assert host.modes == {}
+
+
+def test_adding_twice_adds_once() -> None:
+    host = ScriptedHost()
+    remember_wwid(host, REMEMBER)
+    first = host.files[WWIDS]
+    assert remember_wwid(host, REMEMBER) == Unchanged()
+    assert host.files[WWIDS] == first
+
+
+@pytest.mark.parametrize("line", [b"#36001405aabb/\n", b"/36001405aabbcc/\n", b" /36001405aabb/\n"])
+def test_a_line_that_only_looks_like_the_wwid_does_not_count(line: bytes) -> None:
+    host = ScriptedHost(files={WWIDS: line})
+    assert remember_wwid(host, REMEMBER) == Changed()
+    assert host.files[WWIDS] == line + b"/36001405aabb/\n"
+
+
+def test_bytes_that_are_not_utf8_survive() -> None:
+    host = ScriptedHost(files={WWIDS: b"# \xff\xfe\n"})
+    remember_wwid(host, REMEMBER)
+    assert host.files[WWIDS].startswith(b"# \xff\xfe\n")
+
+
+@pytest.mark.parametrize("wwid", ["", "a\nb", "a/b"], ids=["empty", "newline", "slash"])
+def test_a_wwid_that_would_break_the_file_is_refused(wwid: str) -> None:
+    host = ScriptedHost()
+    outcome = remember_wwid(host, RememberWwid(file=WWIDS, wwid=Wwid(wwid)))
+    assert isinstance(outcome, Refused)
+    assert outcome.error == errno.EINVAL
+    assert host.files == {}
+
+
+def test_a_read_only_file_system_is_refused_with_a_hint() -> None:
+    outcome = remember_wwid(ScriptedHost(file_errors={f"replace {WWIDS}": errno.EROFS}), REMEMBER)
+    assert isinstance(outcome, Refused)
+    assert outcome.error == errno.EROFS
+    assert WWIDS in outcome.message
+    assert outcome.hint == "the file system is mounted read-only"
+
+
+def test_a_wwids_file_that_cannot_be_read_is_not_written_over() -> None:
+    host = ScriptedHost(files={WWIDS: b"precious"}, file_errors={f"read {WWIDS}": errno.EIO})
+    assert isinstance(remember_wwid(host, REMEMBER), Refused)
+    assert host.files[WWIDS] == b"precious"
+
+
+def test_bindings_are_written_as_a_whole() -> None:
+    host = ScriptedHost(files={BINDINGS: b"old\n"})
+    assert write_bindings(host, bindings("mpatha 3600\n", expected="old\n")) == Changed()
+    assert (host.files[BINDINGS], host.modes[BINDINGS]) == (b"mpatha 3600\n", 0o600)
+
+
+def test_bindings_that_are_so_already_are_not_written() -> None:
+    host = ScriptedHost(files={BINDINGS: b"mpatha 3600\n"})
+    assert write_bindings(host, bindings("mpatha 3600\n", expected=None)) == Unchanged()
+    assert host.modes == {}
+
+
+def test_bindings_are_made_where_there_were_none() -> None:
+    host = ScriptedHost()
+    assert write_bindings(host, bindings("mpatha 3600\n", expected=None)) == Changed()
+    assert host.files[BINDINGS] == b"mpatha 3600\n"
+
+
+@pytest.mark.parametrize(
+    ("there", "expected", "says"),
+    [
+        (b"theirs\n", "old\n", "was changed"),
+        (b"theirs\n", None, "was changed"),
+        (None, "old\n", "was removed"),
+    ],
+    ids=["changed since", "made since", "removed since"],
+)
+def test_bindings_that_somebody_else_touched_are_left_alone(
+    there: bytes | None, expected: str | None, says: str
+) -> None:
+    host = ScriptedHost(files={} if there is None else {BINDINGS: there})
+    outcome = write_bindings(host, bindings("mpatha 3600\n", expected=expected))
+    assert isinstance(outcome, Lost)
+    assert says in outcome.message
+    assert host.files.get(BINDINGS) == there
+
+
+def test_bindings_refused_name_the_file_and_the_reason() -> None:
+    host = ScriptedHost(file_errors={f"replace {BINDINGS}": errno.ENOSPC})
+    outcome = write_bindings(host, bindings("mpatha 3600\n", expected=None))
+    assert isinstance(outcome, Refused)
+    assert outcome.message == f"writing {BINDINGS}: ENOSPC, No space left on device"
