@@ -13,6 +13,7 @@ from desired.config import Config, Rule, RuleKind
 from desired.features import QueueMode, queue_mode_of
 from desired.identity import Finding, Standing
 from desired.model import Admission, Origin, OriginKind, Resolved, Verdict
+from desired.observed import offline
 from desired.precedence import DeviceKind, Layers
 from desired.values import FindMultipaths
 from observers.snapshot import DeviceName, Map, Path, Wwid
@@ -210,8 +211,8 @@ def _entered(rules: Rules, candidate: Candidate, count: int) -> Admission:
     if candidate.member_of is not None:
         return wanted
     if finding.standing is Standing.UNREAD:
-        excuse = rules.excuses.get(candidate.path.name, "")
-        return _verdict(candidate, Verdict.UNVERIFIED, f"{finding.reason}: {excuse}" if excuse else finding.reason)
+        excuse = rules.excuses.get(candidate.path.name) or offline(candidate.path)
+        return _verdict(candidate, Verdict.UNVERIFIED, f"{finding.reason} ({excuse})" if excuse else finding.reason)
     if candidate.path.protocol == _NVME_TCP and _queues_requests(rules.maps.get(candidate.wwid)):
         return _verdict(
             candidate, Verdict.WAITING, "its map was created with queue_mode rq, which nvme:tcp paths do not allow"

@@ -26,7 +26,7 @@ from desired.selection import (
     path_profile,
     traits_of,
 )
-from observers.dmtable import MultipathTable, Sectors, TableGroup, TablePath
+from observers.dmtable import DevT, MultipathTable, Sectors, TableGroup, TablePath
 from observers.snapshot import Alias, Map, Path, PathState, Wwid
 
 _NOT_STORED = {
@@ -74,7 +74,7 @@ class Assembler:
     platform: Platform
     warned: dict[str, Warned] = field(default_factory=dict)
     _paths: dict[tuple[Layers, PathTraits], PathProfile] = field(default_factory=dict)
-    _maps: dict[tuple[Layers, PathProfile, MapTraits], MapProfile] = field(default_factory=dict)
+    _maps: dict[tuple[Layers, Resolved[str], PathProfile, MapTraits], MapProfile] = field(default_factory=dict)
     _priorities: dict[tuple[PathProfile, int | None, str], Resolved[int | None]] = field(default_factory=dict)
 
     def assemble(
@@ -87,7 +87,7 @@ class Assembler:
         ordered = sorted(fitting, key=lambda candidate: place.get(candidate.path.dev, len(place)))
         paths = [candidate.path for candidate in ordered]
         profiles = [self._path_profile(candidate.layers, candidate.path) for candidate in ordered]
-        profile = self._map_profile(candidates[0].layers, paths, profiles, existing)
+        profile = self._map_profile(candidates[0], paths, profiles, existing)
         members = self._members(paths, profiles, existing)
         groups = _groups(profile, paths, members)
         return DesiredMap(
@@ -112,16 +112,17 @@ class Assembler:
         return self._paths[key]
 
     def _map_profile(
-        self, layers: Layers, paths: Sequence[Path], profiles: Sequence[PathProfile], existing: Map | None
+        self, first: Candidate, paths: Sequence[Path], profiles: Sequence[PathProfile], existing: Map | None
     ) -> MapProfile:
         loaded = existing.table if existing is not None else None
         traits = map_traits(paths, profiles, existing=queue_mode_of(loaded.features) if loaded else None)
-        key = (layers, profiles[0], traits)
+        key = (first.layers, first.attribute, profiles[0], traits)
         if key not in self._maps:
-            made = map_profile(layers, traits, self.platform)
+            made = map_profile(first.layers, traits, self.platform)
             for note in made.notes:
                 self.warn(note, made.properties["features"].origin)
-            self._maps[key] = replace(made, properties={**profiles[0].properties, **made.properties})
+            by_path = {"uid_attribute": first.attribute, **profiles[0].properties}
+            self._maps[key] = replace(made, properties=by_path | made.properties)
         return self._maps[key]
 
     def warn(self, text: str, origin: Origin) -> None:
@@ -168,7 +169,7 @@ def _with_kept(
     """
     groups = existing.table.groups if existing is not None and existing.table is not None else ()
     known = {path.dev: value.value for path, value in zip(paths, values, strict=True)}
-    kept = {}
+    kept: dict[DevT, int | None] = {}
     for group in groups:
         priorities = {known.get(each.dev) for each in group.paths} - {None}
         if len(priorities) == 1:
@@ -216,7 +217,9 @@ def _groups(profile: MapProfile, paths: Sequence[Path], members: Sequence[Member
     groups = group_paths(profile.policy, looked_at, separate_marginal=profile.separate_marginal)
     alternate = profile.selector.startswith(_ROUND_ROBIN)
     return [
-        _Group(_alternating(group, paths) if alternate else tuple(path.index for path in group.paths), bool(group.enabled))
+        _Group(
+            _alternating(group, paths) if alternate else tuple(path.index for path in group.paths), bool(group.enabled)
+        )
         for group in groups
     ]
 

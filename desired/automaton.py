@@ -1,18 +1,21 @@
 """The automaton behind regular expressions: a yes or no in time linear in the text, whatever the expression.
 
 In: an expression's tree. Out: `Automaton.found_in(text)`. The tree becomes a nondeterministic automaton (Thompson's
-construction), and of the deterministic one only those states are made that texts really reach; they are kept for the next
-text. Pure; must never go back in a text, and must never hold more than `MOST_STATES` states.
+construction), and of the deterministic one only those states are made that texts really reach; they are kept for the
+next text. Pure; must never go back in a text, and must never hold more than `MOST_STATES` states.
 """
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from enum import Enum
 
-MOST_NODES = 20_000
+MOST_NODES = 5_000
 """Of the nondeterministic automaton; an expression that needs more is refused (x{9999} and the like)."""
 MOST_STATES = 1_000
 """Of the deterministic automaton; when more are needed the old ones are forgotten and made again."""
+
+MOST_ANSWERS = 4_000
+"""Texts whose answer is remembered: names of udev properties and WWIDs come up again for every path."""
 
 EVERYTHING = frozenset(chr(code) for code in range(256))
 _WORD_LETTERS = frozenset(c for c in EVERYTHING if c.isascii() and (c.isalnum() or c == "_"))
@@ -93,15 +96,17 @@ def _holds(anchor: Anchor, before: _Side, after: _Side) -> bool:
 
 @dataclass(slots=True)
 class Machine:
-    """A nondeterministic automaton. Node i either takes one of `letters[i]` and goes to its target, or goes to all of its
-    targets at once, if its `anchors[i]` holds. Node 0 accepts."""
+    """A nondeterministic automaton. Node i either takes one of `letters[i]` and goes to its target, or goes to all of
+    its targets at once, if its `anchors[i]` holds. Node 0 accepts."""
 
     letters: list[frozenset[str] | None] = field(default_factory=list)
     anchors: list[Anchor | None] = field(default_factory=list)
     targets: list[tuple[int, ...]] = field(default_factory=list)
     start: int = 0
 
-    def add(self, targets: Iterable[int], *, letters: frozenset[str] | None = None, anchor: Anchor | None = None) -> int:
+    def add(
+        self, targets: Iterable[int], *, letters: frozenset[str] | None = None, anchor: Anchor | None = None
+    ) -> int:
         """Add a node and return its number."""
         if len(self.targets) >= MOST_NODES:
             raise TooLarge("the expression is too large")
@@ -178,9 +183,18 @@ class Automaton:
         self._may_begin_later = any(self._leads_on(start, before) for before in inside)
         self._first = _State(start, _Side.NOTHING)
         self._states: dict[tuple[frozenset[int], _Side], _State] = {}
+        self._answers: dict[str, bool] = {}
 
     def found_in(self, text: str) -> bool:
         """Whether the expression matches anywhere in the text (one character per byte)."""
+        answer = self._answers.get(text)
+        if answer is None:
+            if len(self._answers) >= MOST_ANSWERS:
+                self._answers.clear()
+            answer = self._answers[text] = self._search(text)
+        return answer
+
+    def _search(self, text: str) -> bool:
         state = self._first
         for character in text:
             following = state.moves.get(character)

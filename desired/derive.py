@@ -6,7 +6,6 @@ read for what is not there, nor let one map's trouble reach another.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
 from operator import attrgetter
 
 from desired import options
@@ -16,11 +15,11 @@ from desired.config import Config, load_config
 from desired.identity import Standing, examine, page_names, wwid_of
 from desired.model import Admission, ConfigMessage, Desired, DesiredMap, Severity, Verdict
 from desired.naming import Bindings, Namer
-from desired.observed import Observed, observe, offline, remembered
+from desired.observed import Observed, observe, remembered
 from desired.precedence import DeviceKind, Layers, global_settings, settings_for
 from desired.selection import Platform, uid_attribute
 from desired.values import Surroundings
-from observers.snapshot import Alias, DeviceName, Hex, Map, Path, Snapshot, Wwid
+from observers.snapshot import Hex, Path, Snapshot, Wwid
 
 
 def derive_snapshot(snapshot: Snapshot, *, resident: bool) -> Desired:
@@ -51,3 +50,172 @@ def derive(config: Config, snapshot: Snapshot, *, resident: bool) -> Desired:
         keep=_kept(known, {each.wwid for each in maps}, candidates, admissions) | failures,
         messages=(*config.messages, *_messages(snapshot, namer.bindings, assembler.warned.values(), failures)),
     )
+
+
+def _untouched(config: Config, snapshot: Snapshot, known: Observed) -> Desired:
+    """With a part of the configuration missing, blacklists and aliases may be missing: nothing is touched."""
+    why = f"the configuration could not be read: {known.no_configuration}"
+    message = ConfigMessage(severity=Severity.ERROR, file="", line=0, text=why, hint="maps are left as they are")
+    return Desired(
+        maps=(),
+        wwids=remembered(snapshot.wwids.text if snapshot.wwids else None),
+        keep=dict.fromkeys(known.maps, why),
+        messages=(*config.messages, message),
+    )
+
+
+def _identify(config: Config, snapshot: Snapshot, known: Observed) -> tuple[Candidate, ...]:
+    """Every device with its WWID and what it says of itself, in the snapshot's order."""
+    identifier = _Identifier(config, known)
+    return tuple(identifier.candidate(path) for path in snapshot.paths)
+
+
+class _Identifier:
+    """Identifies devices; remembers what is the same for many."""
+
+    def __init__(self, config: Config, known: Observed) -> None:
+        self._config, self._known = config, known
+        self._uid_attrs = global_settings(config).lookup(options.UID_ATTRS)
+        self._kinds: dict[tuple[str, ...], tuple[DeviceKind, Layers]] = {}
+        self._names: dict[Hex, tuple[Wwid, ...]] = {}
+
+    def candidate(self, path: Path) -> Candidate:
+        """One device."""
+        kind, general = self._kind(path)
+        attribute = uid_attribute(path.name, general, self._uid_attrs)
+        wwid, source = wwid_of(path, attribute.value)
+        member_of = self._known.members.get(path.dev)
+        if member_of is not None and (not wwid or (attribute.value and not path.udev.get(attribute.value))):
+            wwid, source = member_of.wwid, "the map that it is a path of"
+        return Candidate(
+            path=path,
+            kind=kind,
+            layers=settings_for(self._config, kind, wwid) if wwid in self._config.multipaths else general,
+            attribute=attribute,
+            wwid=wwid,
+            source=source,
+            member_of=member_of if member_of is not None and member_of.wwid == wwid else None,
+            finding=examine(path, wwid, attribute.value, names=self._page_names),
+        )
+
+    def _kind(self, path: Path) -> tuple[DeviceKind, Layers]:
+        key = (path.vendor, path.product, path.revision, path.protocol, path.bus)
+        if key not in self._kinds:
+            kind = DeviceKind(path.vendor, path.product, path.revision, path.protocol, path.bus)
+            self._kinds[key] = kind, settings_for(self._config, kind)
+        return self._kinds[key]
+
+    def _page_names(self, page: Hex) -> tuple[Wwid, ...]:
+        if page not in self._names:
+            self._names[page] = page_names(page)
+        return self._names[page]
+
+
+def _rules(config: Config, snapshot: Snapshot, known: Observed) -> Rules:
+    everywhere = global_settings(config)
+    return Rules(
+        blacklist=Blacklist(config),
+        find_multipaths=everywhere.require(options.FIND_MULTIPATHS),
+        usb_allowed=everywhere.require(options.ALLOW_USB_DEVICES),
+        maps=known.maps,
+        wwids=remembered(snapshot.wwids.text if snapshot.wwids else None),
+        excuses=known.excuses,
+    )
+
+
+def _by_wwid(candidates: Sequence[Candidate], admissions: Sequence[Admission]) -> dict[Wwid, list[Candidate]]:
+    """The admitted paths of each WWID, in the order of their directories in sysfs, in which multipathd meets them."""
+    pairs = zip(candidates, admissions, strict=True)
+    admitted = [candidate for candidate, admission in pairs if admission.verdict is Verdict.ADMITTED]
+    result: dict[Wwid, list[Candidate]] = {}
+    for candidate in sorted(admitted, key=attrgetter("path.sysfs")):
+        result.setdefault(candidate.wwid, []).append(candidate)
+    return result
+
+
+def _namer(config: Config, snapshot: Snapshot, known: Observed) -> Namer:
+    configured: dict[str, Wwid] = {}
+    for wwid, entry in config.multipaths.items():
+        alias = entry.settings.get(options.ALIAS.key)
+        if alias is not None and not entry.alias_taken_by:
+            configured[str(alias.value)] = wwid
+    bindings = Bindings.parse(snapshot.bindings.text if snapshot.bindings else None, configured)
+    return Namer(bindings, dict(known.names), known.maps, configured, known.no_bindings)
+
+
+def _build(
+    paths: Mapping[Wwid, Sequence[Candidate]], namer: Namer, assembler: Assembler, known: Observed
+) -> tuple[tuple[DesiredMap, ...], dict[Wwid, str]]:
+    """The maps, and why some could not be made."""
+    maps, failures = [], {}
+    for wwid, candidates in paths.items():
+        try:
+            alias = namer.name(wwid, candidates[0].layers)
+            maps.append(assembler.assemble(wwid, alias, candidates, existing=known.maps.get(wwid)))
+        except Exception as error:  # noqa: BLE001 - whatever is wrong with one map, the others must go on
+            failures[wwid] = (
+                f"it could not be derived: {error}" if str(error) else f"it could not be derived: {error!r}"
+            )
+    return tuple(maps), failures
+
+
+def _bindings_text(snapshot: Snapshot, known: Observed, bindings: Bindings) -> str | None:
+    """The file's whole text when it must change. An absent file is not made to hold nothing."""
+    if known.no_bindings or not bindings.must_write:
+        return None
+    if snapshot.bindings is None and not bindings.aliases:
+        return None
+    text = bindings.text
+    return None if snapshot.bindings is not None and snapshot.bindings.text == text else text
+
+
+def _kept(
+    known: Observed, desired: set[Wwid], candidates: Iterable[Candidate], admissions: Iterable[Admission]
+) -> dict[Wwid, str]:
+    """Existing maps to leave alone: one of their paths may still be there, only it could not be asked."""
+    answers = {each.path.dev: (each, verdict) for each, verdict in zip(candidates, admissions, strict=True)}
+    kept = {}
+    for wwid, existing in known.maps.items():
+        if wwid in desired:
+            continue
+        if existing.table is None:
+            kept[wwid] = "it has no multipath table that could be read, so its paths are not known"
+            continue
+        found = [answers.get(dev) for dev in existing.table.devices]
+        silent = [
+            f"{each.path.name}: {verdict.reason}" for each, verdict in filter(None, found) if _silent(each, verdict)
+        ]
+        if silent:
+            kept[wwid] = silent[0]
+        elif None in found and known.unseen:
+            kept[wwid] = f"one of its paths may be a device that could not be read: {known.unseen}"
+    return kept
+
+
+def _silent(candidate: Candidate, admission: Admission) -> bool:
+    """Whether a device is out only because it did not say who it is."""
+    return admission.verdict is Verdict.UNVERIFIED or (
+        admission.verdict is Verdict.NO_WWID and candidate.finding.standing is Standing.UNREAD
+    )
+
+
+def _messages(
+    snapshot: Snapshot, bindings: Bindings, warned: Iterable[Warned], failures: Mapping[Wwid, str]
+) -> tuple[ConfigMessage, ...]:
+    file = snapshot.bindings.path if snapshot.bindings else ""
+    notes = [
+        ConfigMessage(severity=Severity.WARNING, file=file, line=note.line, text=note.text) for note in bindings.notes
+    ]
+    notes += [_message(each) for each in warned]
+    notes += [
+        ConfigMessage(severity=Severity.ERROR, file="", line=0, text=f"map {wwid}: {why}")
+        for wwid, why in failures.items()
+    ]
+    return tuple(notes)
+
+
+def _message(warned: Warned) -> ConfigMessage:
+    file, _, line = warned.origin.where.rpartition(":")
+    if file and line.isdigit():
+        return ConfigMessage(severity=Severity.WARNING, file=file, line=int(line), text=warned.text)
+    return ConfigMessage(severity=Severity.WARNING, file=str(warned.origin), line=0, text=warned.text)

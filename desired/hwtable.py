@@ -1,9 +1,9 @@
 """The built-in table of storage arrays: data, and only what differs from the defaults.
 
 An entry says which hardware it is for (extended regular expressions over the vendor and product of INQUIRY data, or
-`NVME` and the model) and what suits it. Order matters: of all entries that match, the last that sets a keyword wins, and
-configured entries come after these. Facts from the vendors' own recommendations as multipath-tools collected them; a new
-array is one line here.
+over `NVME` and the model) and what suits it. Order matters: of all entries that match, the last that sets a keyword
+wins, and configured entries come after these. The facts are the vendors' recommendations, as multipath-tools collected
+them. A new array is one line here.
 """
 
 from dataclasses import dataclass
@@ -15,8 +15,8 @@ from desired.values import DevLoss, FlushOnLastDel, GroupingPolicy, Infinity, No
 
 @dataclass(frozen=True, slots=True)
 class Array:
-    """A family of arrays. `product_blacklist`: products of the same vendor that are no disks (management LUNs). All other
-    fields are keywords; None: the entry does not set it."""
+    """A family of arrays. `product_blacklist`: products of the same vendor that are no disks (management LUNs). All
+    other fields are keywords; None: the entry does not set it."""
 
     vendor: str
     product: str
@@ -82,7 +82,7 @@ ARRAYS: tuple[Array, ...] = (
     Array("NVME", "HPE Alletra", no_path_retry=QUEUE),
     # DEC StorageWorks HSG80: switches controllers by its own command.
     Array("DEC", "HSG80", no_path_retry=QUEUE, path_grouping_policy=BY_PRIO, path_checker="hp_sw", prio="hp_sw"),
-    # HP VA7400.
+    # HP Virtual Array 7400.
     multibus("HP", "A6189A", no_path_retry=12),
     # MSA1000/1500 and EVA3000/5000 with active/passive firmware: the HSG80's command set.
     Array(
@@ -100,7 +100,6 @@ ARRAYS: tuple[Array, ...] = (
     multibus("HP", "(MSA2[02]12fc|MSA2012i)", no_path_retry=18),
     alua("HP", "(MSA2012sa|MSA23(12|24)(fc|i|sa)|MSA2000s VOLUME)", no_path_retry=18),
     alua("(HP|HPE)", "MSA [12]0[4567]0 (SAN|SAS|FC|iSCSI)", no_path_retry=18),
-    # XP P9500's virtual storage platform for EVA.
     alua("HP", "(HSVX700|HSVX740)", no_path_retry=12),
     # Smart Array shared storage.
     multibus("HP", "LOGICAL VOLUME", no_path_retry=12),
@@ -110,7 +109,7 @@ ARRAYS: tuple[Array, ...] = (
     alua("LEFTHAND", "(P4000|iSCSIDisk|FCDISK)", no_path_retry=18),
     # Nimble and Alletra 5000/6000: I/O waits for as long as it takes.
     alua("Nimble", "Server", no_path_retry=QUEUE),
-    # SGI: Mylex-based, then NetApp-E-based (RDAC), then DDN-based arrays.
+    # SGI: symmetric, then NetApp E-Series inside, then DDN inside.
     multibus("SGI", "TP9100"),
     rdac("SGI", "TP9[3457]00"),
     rdac("SGI", "IS"),
@@ -119,7 +118,7 @@ ARRAYS: tuple[Array, ...] = (
     multibus("DDN", "SAN DataDirector"),
     multibus("DDN", "^EF3010", no_path_retry=30),
     alua("DDN", "^(EF3015|S2A|SFA)", no_path_retry=30),
-    # Nexenta COMSTAR: every path of one controller has the serial number in common.
+    # Nexenta COMSTAR.
     Array("NEXENTA", "COMSTAR", path_grouping_policy=BY_SERIAL, no_path_retry=30),
     # Tegile, later Western Digital IntelliFlash.
     alua("TEGILE", "(ZEBI-(FC|ISCSI)|INTELLIFLASH)", no_path_retry=10),
@@ -145,7 +144,7 @@ ARRAYS: tuple[Array, ...] = (
     by_prio("COMPELNT", "Compellent Vol", no_path_retry=QUEUE),
     # Dell MD3000 family, NetApp E-Series inside.
     rdac("DELL", "^MD3"),
-    # PowerStore: gives up early, so that a metro cluster can fail over.
+    # PowerStore: queues only briefly.
     alua("DellEMC", "PowerStore", no_path_retry=3, fast_io_fail_tmo=15),
     Array("NVME", "dellemc-powerstore", no_path_retry=3),
     # PowerVault ME.
@@ -164,11 +163,11 @@ ARRAYS: tuple[Array, ...] = (
     rdac("FUJITSU", "ETERNUS_AHB"),
     # Hitachi VSP and its siblings sold as HP XP.
     by_prio("(HITACHI|HP|HPE)", "^OPEN-", no_path_retry=10),
-    # Hitachi AMS: priority by controller and LUN number.
+    # Hitachi modular arrays: priority by controller and LUN number.
     by_prio("HITACHI", "^DF", no_path_retry=QUEUE, prio="hds"),
-    # The first AMS models are symmetric; later in the table than ^DF, so stronger.
+    # Symmetric; it stands after ^DF, so it is the stronger one.
     multibus("HITACHI", "^DF600F"),
-    # Hitachi VSP One SDS: its TUR answers too late, so a read is tried.
+    # Hitachi VSP One SDS: a read is tried, TUR does not tell enough.
     alua("HITACHI", "Hi-SDS", no_path_retry=6, path_checker="directio", detect_checker=False),
     Array("NVME", "HITACHI SVOS-RF-System", no_path_retry=QUEUE),
     # IBM ProFibre.
@@ -211,9 +210,8 @@ ARRAYS: tuple[Array, ...] = (
     ),
     # Power RAID adapters with two initiators.
     alua("IBM", "^IPR", no_path_retry=QUEUE),
-    # N-Series-like 1820.
     alua("IBM", "1820N00", no_path_retry=QUEUE),
-    # XIV: goes back 15 s after a path returned, when its modules have settled.
+    # XIV: does not go back at once.
     Array("(XIV|IBM)", "(NEXTRA|2810XIV)", no_path_retry=QUEUE, path_grouping_policy=BY_PRIO, failback=_after(15)),
     # RamSan and the FlashSystem that came from it.
     multibus("(TMS|IBM)", "(RamSan|FlashSystem)"),
@@ -227,7 +225,7 @@ ARRAYS: tuple[Array, ...] = (
     alua("AIX", "NVDISK", no_path_retry=60),
     # Lenovo ThinkSystem DE, NetApp E-Series inside.
     rdac("LENOVO", "DE_Series"),
-    # NetApp ONTAP: waits for takeover and giveback; names come from the WWID.
+    # NetApp ONTAP: queues for as long as takeover and giveback need; names come from the WWID.
     by_prio(
         "NETAPP",
         "LUN",
@@ -266,7 +264,7 @@ ARRAYS: tuple[Array, ...] = (
     alua("(NexGen|Pivot3)", "(TierStore|vSTAC)", no_path_retry=QUEUE),
     # Intel Modular Server, Promise inside.
     alua("(Intel|INTEL)", "Multi-Flex", product_blacklist="VTrak V-LUN", no_path_retry=QUEUE),
-    # The Linux kernel target: TUR succeeds where reads fail, so a read is tried.
+    # The Linux kernel target: TUR may succeed where reads fail, so a read is tried.
     alua("(LIO-ORG|SUSE)", ".*", no_path_retry=12, path_checker="directio", detect_checker=False),
     # SCST target.
     alua("^SCST_", ".*", no_path_retry=12),
@@ -298,11 +296,11 @@ ARRAYS: tuple[Array, ...] = (
     Array("NVME", "InfiniBox", no_path_retry=QUEUE),
     # Kaminario K2.
     multibus("KMNRIO", "K2"),
-    # Imation Nexsan.
+    # Nexsan.
     alua("NEXSAN", "NXS-B0", no_path_retry=15),
     alua("NEXSAN", "SATAB", no_path_retry=15),
     alua("Nexsan", "(NestOS|NST5000)", no_path_retry=30),
-    # Violin: without ALUA the serial number tells the controllers apart.
+    # Violin, without and with ALUA.
     Array("VIOLIN", "SAN ARRAY$", path_grouping_policy=BY_SERIAL, no_path_retry=30),
     alua("VIOLIN", "SAN ARRAY ALUA", no_path_retry=30),
     multibus("VIOLIN", "CONCERTO ARRAY", no_path_retry=30),

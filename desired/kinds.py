@@ -1,8 +1,8 @@
 """Kinds of configuration values: how the text of a keyword becomes a typed value, and how the value is written again.
 
 In: a `Field` (keyword, text, place, and what is known of the host). Out: a `Reading`: a value, nothing ("keep what was
-there"), or a refusal of the file; with the sentence to tell. The sentences say what multipath-tools says, so that scripts
-that look for them go on working; the hints are ours. Pure; must never raise, whatever the text is.
+there"), or a refusal of the file; with the sentence to tell. The sentences say what multipath-tools says, so that
+scripts that look for them go on working; the hints are ours. Pure; must never raise, whatever the text is.
 """
 
 import re
@@ -123,8 +123,17 @@ def _read_polling(at: Field) -> Reading[int]:
     return Reading(Effect.REFUSE, None, complaint, f"expected {POLLING.expected}")
 
 
+def _read_longest_polling(at: Field) -> Reading[int]:
+    value = number(at.text)
+    if value is None or not 0 <= value < POLLING_LIMIT:
+        return invalid(at, POLLING.expected)
+    return given(value) if value else cleared()
+
+
 POLLING: Kind[int] = Kind(expected="a whole number of seconds from 1 to 2147483647", read=_read_polling)
 """An interval of checks. What is no such number makes multipath-tools crash or hang, so it refuses the file here."""
+LONGEST_POLLING: Kind[int] = Kind(expected=POLLING.expected, read=_read_longest_polling)
+"""An interval that may be left to be computed (0)."""
 
 
 def _yes_or_no(value: bool) -> str:  # noqa: FBT001 - it writes the value itself
@@ -133,9 +142,9 @@ def _yes_or_no(value: bool) -> str:  # noqa: FBT001 - it writes the value itself
 
 def _read_yes_no(at: Field) -> Reading[bool]:
     if at.text in ("yes", "1"):
-        return given(True)
+        return given(value=True)
     if at.text in ("no", "0"):
-        return given(False)
+        return given(value=False)
     return invalid(at, YES_NO.expected)
 
 
@@ -348,6 +357,13 @@ def _read_plain_name(at: Field) -> Reading[str]:
 PLAIN_NAME: Kind[str] = Kind(expected="a text without /, since it becomes part of a file name", read=_read_plain_name)
 
 
+def _read_map_name(at: Field) -> Reading[str]:
+    return _read_plain_name(at) if at.text else invalid(at, MAP_NAME.expected)
+
+
+MAP_NAME: Kind[str] = Kind(expected="a name without /, since it becomes a file name", read=_read_map_name)
+
+
 def counted_words(count_at: int, *, example: str) -> Kind[str]:
     """Words for the kernel with their count among them, at index `count_at`: `1 alua`, `service-time 0`."""
     expected = f'words with the count of those that follow it, such as "{example}"'
@@ -355,7 +371,7 @@ def counted_words(count_at: int, *, example: str) -> Kind[str]:
     def read(at: Field) -> Reading[str]:
         words = at.text.split()
         count = number(words[count_at]) if len(words) > count_at else None
-        if count is None:
+        if count is None or count < 0:
             complaint = f"{at.place}, missing argument count for {at.keyword}"
             return Reading(Effect.KEEP, None, complaint, f"expected {expected}")
         actual = len(words) - count_at - 1
@@ -386,8 +402,12 @@ KEY: Kind[ReservationKey] = Kind(
 
 
 def _read_uid_attrs(at: Field) -> Reading[UidAttrs]:
-    pairs = (word.split(":", 1) for word in at.text.split() if ":" in word)
-    return given(tuple((prefix, attribute) for prefix, attribute in pairs))
+    parts = [word.partition(":") for word in at.text.split()]
+    pairs = tuple((prefix, attribute) for prefix, colon, attribute in parts if colon)
+    without = [prefix for prefix, colon, _ in parts if not colon]
+    if not without:
+        return given(pairs)
+    return given(pairs, f'{at.place},error parsing uid_attrs: "{at.text}"', f"there is no colon in {without[0]}")
 
 
 UID_ATTRS_PAIRS: Kind[UidAttrs] = Kind(
@@ -411,7 +431,7 @@ RULE: Kind[Pattern] = Kind(
 )
 
 
-def _read_nothing(at: Field) -> Reading[str]:
+def _read_nothing(_: Field) -> Reading[str]:
     return Reading(Effect.KEEP)
 
 

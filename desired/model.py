@@ -23,6 +23,8 @@ class OriginKind(StrEnum):
     DEVICES = "devices section"
     HARDWARE_TABLE = "built-in hardware table"
     DEFAULTS = "defaults section"
+    BLACKLIST = "blacklist section"
+    EXCEPTIONS = "blacklist_exceptions section"
     BUILT_IN = "built-in default"
     BINDINGS = "bindings file"
     EXISTING_MAP = "existing map"

@@ -22,9 +22,9 @@ _IDENTITY = ("VPD page 0x83", "INQUIRY", "health", "state")
 
 @dataclass(frozen=True, slots=True)
 class Observed:
-    """`members`: the existing map that has a device in its table. `names`: whose each device-mapper name is (None: not a
-    multipath map's). `excuses`: why a device did not say who it is. `no_bindings`, `no_configuration`: why those files
-    could not be read; empty: they were. `unseen`: why there may be disks that the snapshot does not show."""
+    """`members`: the existing map that has a device in its table. `names`: whose each device-mapper name is (None: not
+    a multipath map's). `excuses`: why a device did not say who it is. `no_bindings`, `no_configuration`: why those
+    files could not be read; empty: they were. `unseen`: why there may be disks that the snapshot does not show."""
 
     maps: Mapping[Wwid, Map]
     members: Mapping[DevT, Map]
@@ -53,7 +53,7 @@ def observe(snapshot: Snapshot) -> Observed:
 
 def _excuses(gaps: tuple[Gap, ...]) -> dict[DeviceName, str]:
     ranked = sorted((gap for gap in gaps if gap.what in _IDENTITY), key=lambda gap: _IDENTITY.index(gap.what))
-    return {DeviceName(gap.subject): f"{gap.what}: {gap.reason}" for gap in reversed(ranked)}
+    return {DeviceName(gap.subject): gap.reason for gap in reversed(ranked)}
 
 
 def _unseen(snapshot: Snapshot, names: set[str]) -> str:
@@ -83,4 +83,3 @@ def existing_order(existing: Map | None) -> Mapping[DevT, int]:
     if existing is None or existing.table is None:
         return {}
     return {dev: place for place, dev in enumerate(existing.table.devices)}
-

@@ -22,6 +22,8 @@ from desired.kinds import (
     INT_MAX,
     INT_MIN,
     KEY,
+    LONGEST_POLLING,
+    MAP_NAME,
     MARGINAL_WORDS,
     MAX_FDS_WORDS,
     MODE_BITS,
@@ -199,7 +201,7 @@ def _section(keyword: str, inside: Section, opens: Section, *, multi: bool = Fal
 VERBOSITY = _globally("verbosity", integer(0, 4), 2)
 POLLING_INTERVAL = _globally("polling_interval", POLLING, 5)
 """Seconds; loading completes this and the next from each other when only one is set."""
-MAX_POLLING_INTERVAL = _globally("max_polling_interval", POLLING, 20)
+MAX_POLLING_INTERVAL = _globally("max_polling_interval", LONGEST_POLLING, 20)
 REASSIGN_MAPS = _globally("reassign_maps", YES_NO, default=False)
 MULTIPATH_DIR = _ignored("multipath_dir", "/lib64/multipath")
 PATH_SELECTOR = _per_map("path_selector", counted_words(1, example="service-time 0"), "service-time 0")
@@ -310,7 +312,7 @@ VPD_VENDOR_OPTION: Option[VpdVendor] = Option(
 
 TYPE: Option[Protocol] = Option(keyword="type", sections=(Section.PROTOCOL,), kind=one_of(Protocol))
 WWID = Option(keyword="wwid", sections=_M, kind=TEXT)
-ALIAS = Option(keyword="alias", sections=_M, kind=PLAIN_NAME, layers=_ONLY_MULTIPATH)
+ALIAS = Option(keyword="alias", sections=_M, kind=MAP_NAME, layers=_ONLY_MULTIPATH)
 
 SECTIONS: tuple[Option[str], ...] = (
     _section("defaults", Section.ROOT, Section.DEFAULTS),

@@ -1,8 +1,9 @@
 """Who wins: for a device and its map, the value of each keyword with the origin that set it.
 
 In: a `Config`, what kind of device it is, and the map's WWID. Out: `Layers`, which answers for any row of the options
-table: `lookup(NO_PATH_RETRY) -> Resolved[NoPathRetry] | None`. Only precedence: autodetection (detect_prio and the like),
-what the kernel forces, and what features imply is for others. Pure; must never decide by anything but the row's layers.
+table: `lookup(NO_PATH_RETRY) -> Resolved[NoPathRetry] | None`. Only precedence: autodetection (detect_prio and the
+like), what the kernel forces, and what features imply is for others. Pure; must never decide by anything but the row's
+layers.
 """
 
 from collections.abc import Iterator, Mapping

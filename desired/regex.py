@@ -1,13 +1,13 @@
 """POSIX extended regular expressions, as device entries and blacklist rules use them.
 
-In: an expression, as multipath-tools hands it to regcomp(3) with REG_EXTENDED | REG_NOSUB. Out: a `Pattern` that answers
-one question, whether the expression is found anywhere in a text. Pure; must never take more than linear time for that,
-since the texts come from devices and the expressions from anybody, and a daemon that looks after the root disk cannot
-hang in a match. Python's `re` backtracks and reads some expressions differently (`\\d`, `[[:alpha:]]`, `a{,3}`, `[[a]`,
-`(?i)`), so an expression is read here and matched by an automaton (`desired.automaton`).
+In: an expression, as multipath-tools hands it to regcomp(3) with REG_EXTENDED | REG_NOSUB. Out: a `Pattern` that
+answers one question, whether the expression is found anywhere in a text. Pure; must never take more than linear time
+for that, since the texts come from devices and the expressions from anybody, and a daemon that looks after the root
+disk cannot hang in a match. Python's `re` backtracks and reads some expressions differently (`\\d`, `[[:alpha:]]`,
+`a{,3}`, `[[a]`, `(?i)`), so an expression is read here and matched by an automaton (`desired.automaton`).
 
-What glibc adds to the standard is understood (`\\w \\W \\s \\S \\b \\B \\< \\> \\` \\'`, empty alternatives), and what it
-rejects is rejected (a repetition of nothing, open brackets, bad ranges, a backslash at the end). Back-references are
+What glibc adds to the standard is understood (`\\w \\W \\s \\S \\b \\B \\< \\> \\` \\'`, empty alternatives), and what
+it rejects is rejected (a repetition of nothing, open brackets, bad ranges, a backslash at the end). Back-references are
 rejected, too: no automaton can match them. Texts are compared byte by byte, as in the C locale.
 """
 
@@ -132,34 +132,38 @@ class _Reader:
         self.depth = 0
 
     def read(self) -> Node:
+        """The tree of the whole expression."""
         return self._alternatives(closing="")
 
-    def _peek(self) -> str:
+    def peek(self) -> str:
+        """The next character; empty at the end."""
         return self.text[self.at : self.at + 1]
 
-    def _take(self) -> str:
-        character = self._peek()
+    def take(self) -> str:
+        """The next character, which then is behind us; empty at the end."""
+        character = self.peek()
         self.at += 1
         return character
 
-    def _wrong(self, what: str) -> BadExpression:
+    def wrong(self, what: str) -> BadExpression:
+        """The error to raise about the place that was reached."""
         return BadExpression(f"{what} (at character {self.at + 1})")
 
     def _enter(self) -> None:
         self.depth += 1
         if self.depth > DEEPEST_NESTING:
-            raise self._wrong("groups or repetitions are nested too deeply")
+            raise self.wrong("groups or repetitions are nested too deeply")
 
     def _alternatives(self, *, closing: str) -> Node:
         branches = [self._branch(closing)]
-        while self._peek() == "|":
+        while self.peek() == "|":
             self.at += 1
             branches.append(self._branch(closing))
         return branches[0] if len(branches) == 1 else Choice(tuple(branches))
 
     def _branch(self, closing: str) -> Node:
         parts: list[Node] = []
-        while self._peek() and self._peek() != "|" and self._peek() != closing:
+        while self.peek() and self.peek() != "|" and self.peek() != closing:
             parts.append(self._piece())
         return parts[0] if len(parts) == 1 else Sequence(tuple(parts))
 
@@ -168,14 +172,14 @@ class _Reader:
         node = self._atom()
         if isinstance(node, Anchor):
             return node
-        while self._peek() in ("*", "+", "?", "{"):
+        while self.peek() in ("*", "+", "?", "{"):
             self._enter()
             node = self._repeated(node)
         self.depth = depth
         return node
 
     def _atom(self) -> Node:
-        character = self._take()
+        character = self.take()
         if character == "(":
             return self._group()
         if character == "[":
@@ -186,32 +190,32 @@ class _Reader:
             return Anchor.START if character == "^" else Anchor.END
         if character in "*+?{":
             self.at -= 1
-            raise self._wrong(f"nothing before {character} that it could repeat")
+            raise self.wrong(f"nothing before {character} that it could repeat")
         return Letters(EVERYTHING if character == "." else frozenset(character))
 
     def _group(self) -> Node:
         start = self.at
         self._enter()
         node = self._alternatives(closing=")")
-        if self._take() != ")":
+        if self.take() != ")":
             self.at = start - 1
-            raise self._wrong("( is not closed")
+            raise self.wrong("( is not closed")
         self.depth -= 1
         # A group around nothing but an anchor can be repeated; a bare anchor can not.
         return Sequence((node,)) if isinstance(node, Anchor) else node
 
     def _escape(self) -> Node:
-        character = self._take()
+        character = self.take()
         if not character:
-            raise self._wrong("a backslash at the end")
+            raise self.wrong("a backslash at the end")
         if character in "123456789":
-            raise self._wrong("back-references are not supported")
+            raise self.wrong("back-references are not supported")
         if character in _ESCAPED_ANCHORS:
             return _ESCAPED_ANCHORS[character]
         return Letters(_ESCAPED_LETTERS.get(character, frozenset(character)))
 
     def _repeated(self, node: Node) -> Node:
-        operator = self._take()
+        operator = self.take()
         if operator == "{":
             return self._interval(node)
         low = 1 if operator == "+" else 0
@@ -220,21 +224,21 @@ class _Reader:
     def _interval(self, node: Node) -> Node:
         low = self._number()
         high = low
-        if self._peek() == ",":
+        if self.peek() == ",":
             self.at += 1
             high = self._number()
             low = 0 if low is None else low
-        if low is None or self._take() != "}":
-            raise self._wrong("{ needs numbers and } after it")
+        if low is None or self.take() != "}":
+            raise self.wrong("{ needs numbers and } after it")
         if high is not None and low > high:
-            raise self._wrong("the numbers in {} are the wrong way round")
+            raise self.wrong("the numbers in {} are the wrong way round")
         if max(low, high or 0) > REPEAT_MAX:
-            raise self._wrong(f"no more than {REPEAT_MAX} repetitions")
+            raise self.wrong(f"no more than {REPEAT_MAX} repetitions")
         return Repeat(node, low, high)
 
     def _number(self) -> int | None:
         start = self.at
-        while self._peek() and self._peek() in "0123456789":
+        while self.peek() and self.peek() in "0123456789":
             self.at += 1
         return int(self.text[start : self.at][:9]) if self.at > start else None
 
@@ -247,6 +251,7 @@ class _Bracket:
         self.start = reader.at - 1
 
     def read(self) -> Letters:
+        """The set of characters; what follows is the character after `]`."""
         inverted = self._next_is("^")
         letters = self._member(first=True)
         while not self._next_is("]"):
@@ -261,8 +266,8 @@ class _Bracket:
 
     def _member(self, *, first: bool) -> frozenset[str]:
         reader = self.reader
-        if not first and reader._peek() == "-" and reader.text[reader.at + 1 : reader.at + 2] != "]":
-            raise reader._wrong("- stands where only a range could begin")
+        if not first and reader.peek() == "-" and reader.text[reader.at + 1 : reader.at + 2] != "]":
+            raise reader.wrong("- stands where only a range could begin")
         low, is_class = self._element()
         rest = reader.text[reader.at : reader.at + 2]
         if not rest.startswith("-") or rest == "-]":
@@ -270,12 +275,12 @@ class _Bracket:
         reader.at += 1
         high, ends_in_class = self._element()
         if is_class or ends_in_class:
-            raise reader._wrong("a class of characters cannot begin or end a range")
+            raise reader.wrong("a class of characters cannot begin or end a range")
         return self._range(min(low), min(high))
 
     def _range(self, low: str, high: str) -> frozenset[str]:
         if low > high:
-            raise self.reader._wrong(f"the range {low}-{high} is the wrong way round")
+            raise self.reader.wrong(f"the range {low}-{high} is the wrong way round")
         return frozenset(chr(code) for code in range(ord(low), ord(high) + 1))
 
     def _element(self) -> tuple[frozenset[str], bool]:
@@ -283,7 +288,7 @@ class _Bracket:
         for mark in ":=.":
             if self._next_is("[" + mark):
                 return self._named(mark), mark != "."
-        character = self.reader._take()
+        character = self.reader.take()
         if not character:
             self._unclosed()
         return frozenset(character), False
@@ -299,8 +304,8 @@ class _Bracket:
             return _CLASSES[name]
         if mark != ":" and len(name) == 1:
             return frozenset(name)
-        raise reader._wrong(f"there are no characters named {name}")
+        raise reader.wrong(f"there are no characters named {name}")
 
     def _unclosed(self) -> None:
         self.reader.at = self.start
-        raise self.reader._wrong("[ is not closed")
+        raise self.reader.wrong("[ is not closed")

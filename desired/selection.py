@@ -7,7 +7,7 @@ guess what was not seen.
 """
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
@@ -101,7 +101,7 @@ class PathProfile:
     prioritizer: Resolved[str]
     arguments: Resolved[str]
     tpgs: int | None
-    properties: Mapping[str, Resolved[str]]
+    properties: dict[str, Resolved[str]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -229,13 +229,13 @@ class MapProfile:
     mode: int | None
     uid: int | None
     gid: int | None
-    properties: Mapping[str, Resolved[str]]
+    properties: dict[str, Resolved[str]]
     notes: tuple[str, ...]
 
 
 _SHOWN: tuple[Option[Any], ...] = (
     options.USER_FRIENDLY_NAMES, options.ALIAS_PREFIX, options.FAILBACK_OPTION, options.DETECT_PGPOLICY,
-    options.DETECT_PGPOLICY_USE_TPG, options.PATH_SELECTOR, options.RR_WEIGHT, options.UID_ATTRIBUTE,
+    options.DETECT_PGPOLICY_USE_TPG, options.PATH_SELECTOR, options.RR_WEIGHT,
     options.RECHECK_WWID, options.DETECT_PRIO, options.DETECT_CHECKER, options.VPD_VENDOR_OPTION, options.MODE,
     options.UID, options.GID, options.RESERVATION_KEY, options.ALL_TG_PT, options.DEFERRED_REMOVE, options.SKIP_KPARTX,
     options.MAX_SECTORS_KB, options.GHOST_DELAY, options.FLUSH_ON_LAST_DEL, options.PURGE_DISCONNECTED,

@@ -24,10 +24,10 @@ class Account:
 class Surroundings:
     """What the meaning of the text depends on besides the text.
 
-    `accounts`: users by name, for `uid` and `gid` (as in multipath-tools `gid` takes a *user* name and means that user's
-    primary group); a name that is not in it is an invalid value. Without a user database only root, who is 0 everywhere.
-    `nr_open`: the kernel's limit of open files, which caps `max_fds`. `native_nvme`: the kernel joins NVMe paths itself,
-    so the default rules leave NVMe devices out.
+    `accounts`: users by name, for `uid` and `gid` (as in multipath-tools `gid` takes a *user* name and means that
+    user's primary group); a name that is not in it is an invalid value. Without a user database it holds only root, who
+    is 0 everywhere. `nr_open`: the kernel's limit of open files, which caps `max_fds`. `native_nvme`: the kernel joins
+    NVMe paths itself, so the default rules leave NVMe devices out.
     """
 
     accounts: Mapping[str, Account] = field(default_factory=lambda: {"root": Account(0, 0)})

@@ -58,25 +58,18 @@ _RULES = (
 )
 """In this order: a SATA disk behind a SAS expander is a SAS path."""
 
-_HOST_CLASSES = {"srp_host": "scsi:srp", "spi_host": "scsi:spi"}
-"""Transports without an object of their own between host and target: the kernel gives the host a class device."""
-
 UNKNOWN = Transport("scsi:unspec")
 
 
 def transport(reader: Reader, sysfs: str) -> Transport:
-    """The transport of a SCSI disk; `scsi:unspec` when nothing in sysfs names one (scsi_debug, most virtual disks)."""
+    """The transport of a SCSI disk; `scsi:unspec` when none of its parents names one (scsi_debug, most virtual disks).
+
+    SRP and parallel SCSI have no parent that does: they are `scsi:unspec` for multipathd as well, and rules by protocol
+    must mean the same to both.
+    """
     parents = sysfs.split("/")
     for rule in _RULES:
         for parent in reversed(parents):
             if rule.parent.fullmatch(parent):
                 return Transport(rule.protocol, rule.target(reader, sysfs, parent))
-    return _by_host_class(reader, parents)
-
-
-def _by_host_class(reader: Reader, parents: list[str]) -> Transport:
-    depth = next((depth for depth, name in enumerate(parents, 1) if re.fullmatch(r"host\d+", name)), None)
-    if depth is None:
-        return UNKNOWN
-    shown = reader.names("/".join(parents[:depth]), "SCSI host", quiet=NOT_PROVIDED)
-    return next((Transport(_HOST_CLASSES[name]) for name in shown if name in _HOST_CLASSES), UNKNOWN)
+    return UNKNOWN

@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from desired.model import Admission, Desired, Member
+from desired.model import Admission, Desired, Member, Verdict
 from observers.dmtable import DevT, GroupState, GroupStatus, PathStatus, Sectors
 from observers.snapshot import Map, Path, PathState, Snapshot, Wwid
 
@@ -39,6 +39,7 @@ def coloured(style: Style) -> Style:
 
 
 GREEN, RED, YELLOW = 32, 31, 33
+NEVER_PATHS = {Verdict.BLACKLISTED, Verdict.NOT_A_DISK}
 GROUP_WORDS = {GroupState.ACTIVE: "in use", GroupState.ENABLED: "standing by", GroupState.DISABLED: "disabled"}
 
 
@@ -58,8 +59,12 @@ def draw(snapshot: Snapshot, desired: Desired, style: Style) -> str:
     members = {member.dev: member for each in desired.maps for member in each.members}
     lines = [line for each in snapshot.maps for line in _draw_map(each, paths, members, style)]
     mapped = {dev for each in snapshot.maps if each.table for dev in each.table.devices}
-    lines += _draw_rest([each for each in desired.admissions if each.dev not in mapped], paths, style)
-    return "".join(line + "\n" for line in lines or ["no multipath maps and no disks that could be paths"])
+    rest = [each for each in desired.admissions if each.dev not in mapped]
+    lines += _draw_rest([each for each in rest if each.verdict not in NEVER_PATHS], paths, style)
+    if not lines:
+        lines.append("no multipath maps and no disks that could be paths")
+    lines += [f"not paths: {each.name} ({each.reason})" for each in rest if each.verdict in NEVER_PATHS]
+    return "".join(line + "\n" for line in lines)
 
 
 def _tree(items: Sequence[tuple[str, Sequence[str]]], style: Style) -> Iterator[str]:
@@ -71,8 +76,9 @@ def _tree(items: Sequence[tuple[str, Sequence[str]]], style: Style) -> Iterator[
 
 
 def _draw_map(each: Map, paths: dict[DevT, Path], members: dict[DevT, Member], style: Style) -> Iterator[str]:
+    title = each.name if each.name == each.wwid else f"{each.name}  {each.wwid}"
     if each.table is None:
-        yield f"{each.name}  {each.wwid}  no multipath table"
+        yield f"{title}  no multipath table"
         return
     first = next((paths[dev] for dev in each.table.devices if dev in paths), None)
     words = [
@@ -82,7 +88,7 @@ def _draw_map(each: Map, paths: dict[DevT, Path], members: dict[DevT, Member], s
         *(["SUSPENDED"] if each.suspended else []),
         f"open {each.open_count}",
     ]
-    yield f"{each.name}  {each.wwid}  {', '.join(word for word in words if word)}"
+    yield f"{title}  {', '.join(word for word in words if word)}"
     groups = each.status.groups if each.status else ()
     items = []
     for number, (group, table) in enumerate(zip(groups, each.table.groups, strict=False), 1):
@@ -111,12 +117,13 @@ def _path_row(status: PathStatus, paths: dict[DevT, Path], style: Style) -> list
 
 def _facts(path: Path, style: Style) -> list[str]:
     health = path.health
+    message = "" if health.state is PathState.UP else health.message.strip()
     colour = GREEN if health.state.usable else YELLOW if health.state is PathState.PENDING else RED
     return [
         str(path.address or ""),
         path.protocol,
         path.alua.access_state,
-        style.paint(str(health.state), colour) + (f" ({health.message.strip()})" if health.message.strip() else ""),
+        style.paint(str(health.state), colour) + (f" ({message})" if message else ""),
     ]
 
 

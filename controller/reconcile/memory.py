@@ -86,7 +86,7 @@ def after_apply(
         if isinstance(outcome, Refused):
             refused.setdefault(wwid, []).append((step, outcome))
     refusals = dict(memory.refusals)
-    for wwid in (BINDINGS, *dict.fromkeys(each.wwid for each in plan.maps), *refused):
+    for wwid in dict.fromkeys((BINDINGS, *(each.wwid for each in plan.maps), *refused)):
         update = _refusal(refusals.get(wwid), refused.get(wwid, []), tried.get(wwid, set()), now=now)
         if update is None:
             refusals.pop(wwid, None)

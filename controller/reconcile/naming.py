@@ -21,9 +21,11 @@ from observers.snapshot import Alias
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What a map can't have in this plan. `name`: why not its name; `park`: others wait for the name that it has."""
+    """What a map can't have in this plan. `withheld`: paths (`again`: they can be had in the next cycle); `name`: why
+    not its name; `park`: others wait for the name that it has; `no_park`: its WWID is taken as a name."""
 
     withheld: frozenset[DevT] = frozenset()
+    again: bool = False
     name: TurnedDown | None = None
     park: bool = False
     no_park: bool = False

@@ -27,7 +27,7 @@ from controller.reconcile.order import Claim, Draft, NameOf, Part, PathOf, Phase
 from controller.reconcile.paths import messages, stops
 from controller.reconcile.plan import Memory, Plan
 from controller.reconcile.removal import remove
-from controller.reconcile.view import View, incomplete, look, names_taken
+from controller.reconcile.view import View, incomplete, look, names_taken, sequence
 from desired.model import Desired, DesiredMap
 from observers.dmtable import DevT, MultipathTable
 from observers.errors import InvariantBroken
@@ -50,7 +50,7 @@ def plan(snapshot: Snapshot, desired: Desired, memory: Memory, now: float) -> tu
 
 def _settle(view: View) -> tuple[Draft, ...]:
     """Draft every map, and again those that want what they can't have, until all can be had in one order."""
-    order = [*view.wanted, *(wwid for wwid in view.live if wwid not in view.wanted)]
+    order = sequence(view)
     drafts = {wwid: _draft(view, wwid, UNLIMITED) for wwid in order}
     if not any(draft.takes for draft in drafts.values()):
         return tuple(drafts.values())
@@ -72,7 +72,8 @@ def _settle(view: View) -> tuple[Draft, ...]:
 
 def _limited(limits: Limits, denied: TurnedDown, *, view: View, claimed: frozenset[Claim]) -> Limits:
     if isinstance(denied.claim, PathOf):
-        return replace(limits, withheld=limits.withheld | {denied.claim.dev})
+        withheld = limits.withheld | {denied.claim.dev}
+        return replace(limits, withheld=withheld, again=limits.again or denied.ring)
     if limits.name is not None:
         return replace(limits, no_park=True)
     live = view.live.get(denied.wwid)
@@ -90,8 +91,7 @@ def _owners(view: View) -> dict[Claim, tuple[Wwid | None, ...]]:
 
 
 def _blind(view: View) -> tuple[Draft, ...]:
-    order = [*view.wanted, *(wwid for wwid in view.live if wwid not in view.wanted)]
-    return tuple(idle(view, wwid, view.blind) for wwid in order)
+    return tuple(idle(view, wwid, view.blind) for wwid in sequence(view))
 
 
 def _draft(view: View, wwid: Wwid, limits: Limits) -> Draft:
@@ -158,6 +158,7 @@ def _existing(
         *messages(view, case.ref, known, live=_devices(live), loaded=loaded),
         *_switching(case, load),
         *([naming] if naming else []),
+        *([Part(phase=Phase.TALK, wake_at=view.now)] if limits.again else []),
     ]
     parts, met = gated(view, live.wwid, parts)
     takes, frees = _claims(live, load.table, parts)

@@ -89,9 +89,9 @@ def _usable_path(step: MapStep, world: World) -> Iterable[str]:
         return
     if any(state_of(world, dev, device).usable and not mismatched(world, dev) for dev in table.devices):
         return
-    works = [dev for dev in device.table.devices if works(world, dev, device)]
-    if works:
-        yield f"no path of the new table is usable, while {works[0]} of the old one works"
+    working = [dev for dev in device.table.devices if works(world, dev, device)]
+    if working:
+        yield f"no path of the new table is usable, while {working[0]} of the old one works"
 
 
 def _identity(step: MapStep, world: World) -> Iterable[str]:

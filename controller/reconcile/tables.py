@@ -98,8 +98,8 @@ def decide(case: Case) -> Load:
     why, flush = wish
     obstacle = _obstacle(case, flush=flush)
     if obstacle:
-        held = Part(phase=Phase.TABLE, held=True, reasons=(f"the table stays as it is: {obstacle}", *why))
-        return _stay(case, held)
+        reasons = (f"the table stays as it is: {obstacle}", *why)
+        return _stay(case, Part(phase=Phase.TABLE, held=True, reasons=reasons, wake_at=_soon(case, flush=flush)))
     return _load(case, case.table, why=why, flush=flush)
 
 
@@ -165,6 +165,12 @@ def _obstacle(case: Case, *, flush: bool) -> str:
     if works and not any(case.facts[dev].usable for dev in case.table.devices):
         return f"no path of the new one is usable, while {shown(case.view, works[0])} of the old one works"
     return "I/O in flight can't finish without a working path" if flush and not _flushable(case) else ""
+
+
+def _soon(case: Case, *, flush: bool) -> float | None:
+    """At once, when a path that comes back in this plan is all that a resize waits for."""
+    back = any(fact.active is False and fact.active_after for fact in case.facts.values())
+    return case.view.now if flush and back else None
 
 
 def _flushable(case: Case) -> bool:

@@ -4,13 +4,13 @@ In: the snapshot, the desired state, the memory and the time. Out: a `View`, and
 decisions ask. It must never decide anything; a question here has an answer, not a step.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from controller.reconcile.plan import Memory
 from desired.model import Admission, Desired, DesiredMap, Verdict
 from observers.dmtable import DevT
-from observers.snapshot import Alias, DeviceName, Gap, Map, Path, Snapshot, Wwid
+from observers.snapshot import Alias, DeviceName, Gap, Map, Path, Snapshot, Wwid, dev_key
 
 DM_SUBJECT = "device-mapper"
 """The subject of a gap that concerns all maps: the list of devices could not be read."""
@@ -41,7 +41,8 @@ class View:
 
 
 def look(snapshot: Snapshot, desired: Desired, *, memory: Memory, now: float) -> View:
-    """Index everything that a plan is made from."""
+    """Index everything that a plan is made from; in what order the snapshot has it does not matter."""
+    gaps = sorted(snapshot.gaps, key=_gap_key)
     return View(
         snapshot=snapshot,
         desired=desired,
@@ -52,16 +53,20 @@ def look(snapshot: Snapshot, desired: Desired, *, memory: Memory, now: float) ->
         paths={path.dev: path for path in snapshot.paths},
         mismatched={each.dev: each for each in desired.admissions if each.verdict is Verdict.MISMATCH},
         foreign_names=frozenset(device.name for device in snapshot.other_devices),
-        gaps={gap.subject: gap for gap in snapshot.gaps},
+        gaps={gap.subject: gap for gap in gaps},
         udev_rules=_udev_rules_seen(snapshot),
-        blind=_blind(snapshot),
+        blind=_blind(snapshot, gaps),
     )
 
 
-def _blind(snapshot: Snapshot) -> str:
+def _gap_key(gap: Gap) -> tuple[str, str, str]:
+    return gap.subject, gap.what, gap.reason
+
+
+def _blind(snapshot: Snapshot, gaps: Iterable[Gap]) -> str:
     if snapshot.host.dm_version is None:
         return "the kernel has no device-mapper here (load it: modprobe dm_multipath)"
-    for gap in snapshot.gaps:
+    for gap in gaps:
         if gap.subject == DM_SUBJECT:
             return f"the maps of this host could not be read: {gap.what}: {gap.reason}"
     return ""
@@ -106,6 +111,16 @@ def shown(view: View, dev: DevT) -> str:
     """A path for people: `8:48 (sdd)`."""
     path = view.paths.get(dev)
     return f"{dev} ({path.name})" if path else f"{dev} (gone)"
+
+
+def sequence(view: View) -> list[Wwid]:
+    """All maps: the desired ones in their order, then those that nobody wants, by device number."""
+    unwanted = [live for live in view.snapshot.maps if live.wwid not in view.wanted]
+    return [*view.wanted, *(live.wwid for live in sorted(unwanted, key=_number))]
+
+
+def _number(live: Map) -> tuple[int, int]:
+    return dev_key(live.dev)
 
 
 def names_taken(view: View) -> dict[Alias, Wwid | None]:

@@ -45,6 +45,11 @@ class Identity:
     node: str
 
 
+def is_wwn(name: str) -> bool:
+    """Whether a port's name is a world wide name: 16 hexadecimal digits."""
+    return len(name) == 16 and all(char in "0123456789abcdef" for char in name)
+
+
 def standard_inquiry(who: Identity) -> bytes:
     """The standard INQUIRY data of a disk."""
     head = bytes([0, 0, SPC4, 0x02, STANDARD_LENGTH - 5, who.tpgs << 4, MULTIPORT, COMMAND_QUEUES])
@@ -75,7 +80,7 @@ def _designators(who: Identity) -> Iterable[bytes]:
     if who.naa:
         yield _designator(_BINARY, _NAA, bytes.fromhex(who.naa))
     yield _designator(_ASCII, _T10, t10_name(who).encode("ascii"))
-    fibre = all(char in "0123456789abcdef" for char in who.port)
+    fibre = is_wwn(who.port)
     port = _WITH_PROTOCOL | _TARGET_PORT
     coded = (_FCP if fibre else _ISCSI) << 4 | _BINARY
     yield _designator(coded, port | _RELATIVE_PORT, struct.pack(">HH", 0, who.relative_port))

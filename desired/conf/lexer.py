@@ -3,9 +3,9 @@
 In: a file's text. Out: `Line`s as multipath-tools reads them (a buffer of 1024 bytes, so that a longer line counts as
 several) and, per line, `Token`s. Pure; must never raise: every text has tokens, if only none.
 
-The language: blanks separate words, and whatever is not printable ASCII is a blank; `#` and `!` begin a comment, even in
-the middle of a word; `{` and `}` are words by themselves; `"` begins a text in which all this is not special and `""`
-stands for one quote.
+The language: blanks separate words, and whatever is not printable ASCII is a blank; `#` and `!` begin a comment, even
+in the middle of a word; `{` and `}` are words by themselves; `"` begins a text in which all this is not special and
+`""` stands for one quote.
 """
 
 import re

@@ -1,11 +1,11 @@
 """From the text of a configuration file to its tree, following multipath-tools' reading of the language.
 
-In: a `TextFile`. Out: a `ParsedFile`: the tree, every message, and whether something in it makes the file unusable. Pure;
-must never raise, whatever the text is.
+In: a `TextFile`. Out: a `ParsedFile`: the tree, every message, and whether something in it makes the file unusable.
+Pure; must never raise, whatever the text is.
 
-Reading goes line by line; a line is a keyword with its value, a keyword that begins a section, or `}`. What is wrong with
-a line costs that line only: an unknown section's lines are read as if they stood outside of it, and what follows `{` on
-its line is dropped. Users know these rules by their messages, so the messages say the same words here.
+Reading goes line by line; a line is a keyword with its value, a keyword that begins a section, or `}`. What is wrong
+with a line costs that line only: an unknown section's lines are read as if they stood outside of it, and what follows
+`{` on its line is dropped. Users know these rules by their messages, so the messages say the same words here.
 """
 
 from dataclasses import dataclass, field
@@ -24,15 +24,21 @@ OPEN, CLOSE = "{", "}"
 
 @dataclass(frozen=True, slots=True)
 class ParsedFile:
-    """A file's tree (its root block), the messages in the order of the text, and whether the file is refused.
+    """A file's tree (its root block) and the messages in the order of the text.
 
-    `told`: deprecated keywords that some file so far was told about; each is mentioned once.
+    `refusals`: those of the messages that make a main file unusable; their hint names the keyword and what was
+    expected. `told`: deprecated keywords that some file so far was told about; each is mentioned once.
     """
 
     tree: Block
     messages: tuple[ConfigMessage, ...]
-    fatal: bool
+    refusals: tuple[ConfigMessage, ...] = ()
     told: frozenset[str] = frozenset()
+
+    @property
+    def fatal(self) -> bool:
+        """Whether a main file with this text is refused."""
+        return bool(self.refusals)
 
 
 def parse(
@@ -45,7 +51,7 @@ def parse(
         if tokens:
             reader.take(line, tokens)
     root = reader.finish()
-    return ParsedFile(root, tuple(reader.messages), reader.fatal, frozenset(reader.told))
+    return ParsedFile(root, tuple(reader.messages), tuple(reader.refusals), frozenset(reader.told))
 
 
 @dataclass(slots=True)
@@ -67,7 +73,7 @@ class _Reader:
         self.surroundings = surroundings
         self.told = told
         self.messages: list[ConfigMessage] = []
-        self.fatal = False
+        self.refusals: list[ConfigMessage] = []
         self.line = Line(1, 0, "")
         self.open = [_Frame(Section.ROOT, "", Place(path, 1, 1))]
 
@@ -116,17 +122,15 @@ class _Reader:
         at = Field(option.keyword, value.text, self.path, self.line.number, self.surroundings)
         reading = option.kind.read(at)
         refused = reading.effect is Effect.REFUSE
-        if reading.complaint or reading.hint and not refused:
+        if reading.complaint or (reading.hint and not refused):
             severity = Severity.WARNING if reading.effect in (Effect.SET, Effect.CLEAR) else Severity.ERROR
             text = reading.complaint or f'{self._here}, {option.keyword} "{value.text}" has no effect'
             self._say(text, at=value, severity=severity, hint=reading.hint)
         if refused:
-            self.fatal = True
             text = f"{self._here}, parsing failed: {self.line.text}"
             self._say(text, at=value, severity=Severity.ERROR, hint=f"{option.keyword}: {reading.hint}")
-        self.open[-1].items.append(
-            Setting(option, value.text, self._place(tokens[0]), reading.effect, reading.value)
-        )
+            self.refusals.append(self.messages[-1])
+        self.open[-1].items.append(Setting(option, value.text, self._place(tokens[0]), reading.effect, reading.value))
 
     def _deprecated(self, option: Option[Any], keyword: Token) -> None:
         if option.keyword in self.told:
@@ -159,7 +163,9 @@ class _Reader:
         keyword = tokens[0]
         if not keyword.quote and keyword.text == OPEN:
             text = f"invalid keyword '{OPEN}' on {self._line}"
-            self._say(text, at=keyword, severity=Severity.ERROR, hint="'{' belongs on the line of the section's keyword")
+            self._say(
+                text, at=keyword, severity=Severity.ERROR, hint="'{' belongs on the line of the section's keyword"
+            )
             return False
         if not keyword.quote and keyword.text == CLOSE:
             self._extra(tokens, after=1)
@@ -196,7 +202,9 @@ class _Reader:
         else:
             self._extra(tokens, after=2, hint="a section's content begins on the line after '{'")
 
-    def _extra(self, tokens: tuple[Token, ...], *, after: int, hint: str = "put a value of several words in quotes") -> None:
+    def _extra(
+        self, tokens: tuple[Token, ...], *, after: int, hint: str = "put a value of several words in quotes"
+    ) -> None:
         if len(tokens) > after:
             token = tokens[after]
             self._say(f"ignoring extra data starting with '{token.shown}' on {self._line}", at=token, hint=hint)
@@ -224,9 +232,7 @@ class _Reader:
     ) -> None:
         column = self._place(at).column if at else 0
         self.messages.append(
-            ConfigMessage(
-                severity=severity, file=self.path, line=self.line.number, column=column, text=text, hint=hint
-            )
+            ConfigMessage(severity=severity, file=self.path, line=self.line.number, column=column, text=text, hint=hint)
         )
 
 

@@ -5,8 +5,8 @@ from collections.abc import Mapping
 from observers.kernel.dm_ioctl import Target
 from tests.observers.fake_host import DmMap, FakeHost, good
 
-PAGE80 = bytes.fromhex("008000042020") + b"A7"
-PAGE83 = bytes.fromhex("00830014 01030008 50014051ab000001 01940004 00000010".replace(" ", ""))
+PAGE80 = bytes.fromhex("00800004") + b"  A7"
+PAGE83 = bytes.fromhex("00830014 01030008 50014051ab000001 01950004 00000010")
 """An NAA 5 designator of the unit, and target port group 16."""
 
 INQUIRY = bytes.fromhex("000006025bb81002") + b"LIO-ORG " + b"RAMDISK-MCP     " + b"4.0 " + bytes(60)

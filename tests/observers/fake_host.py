@@ -1,8 +1,8 @@
 """A host in dictionaries, for observers: files, links, udev's database, SCSI answers, and a device-mapper of maps.
 
-Strict: a SCSI command that no answer was given for, and a dm command that does not only read, fail the test. A path that
-is not there is ENOENT, as in the kernel. `refuse` makes any call fail; `after` runs something once when a path was read,
-so that a device can vanish at a chosen moment.
+Strict: a SCSI command that no answer was given for, and a dm command that does not only read, fail the test. A path
+that is not there is ENOENT, as in the kernel. `refuse` makes any call fail; `after` runs something once when a path was
+read, so that a device can vanish at a chosen moment.
 """
 
 import errno

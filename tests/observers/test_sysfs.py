@@ -7,7 +7,7 @@ import pytest
 from observers import sysfs
 from observers.reading import Reader
 from observers.snapshot import Alua, Bus, DeviceName, Gap, Path, ScsiAddress
-from tests.observers.disks import DASD, FIBRE, ISCSI, SCSI, add_disk, add_nvme, add_scsi
+from tests.observers.disks import DASD, FIBRE, ISCSI, PAGE83, add_disk, add_nvme, add_scsi
 from tests.observers.fake_host import FakeHost
 
 
@@ -32,7 +32,7 @@ def test_iscsi_disk_has_all_its_attributes() -> None:
     assert path.address == ScsiAddress(0, 0, 0, 1)
     assert (path.dev, path.size, path.timeout, path.device_state) == ("8:0", 131072, 30, "running")
     assert path.alua == Alua(group=16, access_state="active/optimized", handler="alua")
-    assert path.page83_cached == (SCSI["device/vpd_pg83"].hex() if isinstance(SCSI["device/vpd_pg83"], bytes) else "")
+    assert path.page83_cached == PAGE83.hex()
     assert path.sysfs == ISCSI
 
 
@@ -50,14 +50,12 @@ def test_iscsi_disk_has_all_its_attributes() -> None:
         ),
         pytest.param("pci0/usb1/1-4/1-4.2/1-4.2:1.0/host6/target6:0:0/6:0:0:0/block/sda", "scsi:usb", id="USB"),
         pytest.param("pci0/ata12/host11/target11:0:0/11:0:0:0/block/sda", "scsi:ata", id="ATA"),
-        pytest.param("pci0/host20/target20:0:0/20:0:0:0/block/sda", "scsi:srp", id="SRP, by the host's class"),
-        pytest.param("pci0/host21/target21:0:0/21:0:0:0/block/sda", "scsi:spi", id="SPI, by the host's class"),
+        pytest.param("pci0/host20/target20:0:0/20:0:0:0/block/sda", "scsi:unspec", id="SRP, as multipathd has it"),
+        pytest.param("pci0/host21/target21:0:0/21:0:0:0/block/sda", "scsi:unspec", id="SPI, as multipathd has it"),
     ],
 )
 def test_protocol_is_read_off_the_parents(place: str, protocol: str) -> None:
     host = FakeHost()
-    host.directories["/sys/devices/pci0/host20"] = ["power", "scsi_host", "srp_host", "target20:0:0"]
-    host.directories["/sys/devices/pci0/host21"] = ["scsi_host", "spi_host"]
     for end_device in ("end_device-4:0", "end_device-4:0:2"):
         host.files[f"/sys/class/sas_device/{end_device}/sas_address"] = b"0x500056b36789abff\n"
     assert one(host, add_scsi(host, f"/sys/devices/{place}")).protocol == protocol
@@ -135,9 +133,7 @@ def test_disk_without_vpd_pages_in_sysfs_is_no_gap() -> None:
     [
         pytest.param(bytes(3), "VPD page 0x83 has 3 bytes, at least 4 were expected", id="no header"),
         pytest.param(bytes.fromhex("008300700103"), "VPD page 0x83 has 6 bytes, 116 were expected", id="cut off"),
-        pytest.param(
-            bytes.fromhex("00800000"), "VPD page 0x83 was expected, the device sent page 0x80", id="other page"
-        ),
+        pytest.param(bytes.fromhex("00800000"), "VPD page 0x83 was expected, the device sent", id="other page"),
     ],
 )
 def test_short_page_is_a_gap_and_not_kept(page: bytes, reason: str) -> None:
@@ -153,9 +149,7 @@ def test_bytes_beyond_the_end_of_a_page_are_not_kept() -> None:
     host = FakeHost()
     whole = one(host, add_scsi(host)).page83_cached
     host = FakeHost()
-    page = SCSI["device/vpd_pg83"]
-    assert isinstance(page, bytes)
-    assert one(host, add_scsi(host, vpd_pg83=page + bytes(9))).page83_cached == whole
+    assert one(host, add_scsi(host, vpd_pg83=PAGE83 + bytes(9))).page83_cached == whole == PAGE83.hex()
 
 
 def test_unreadable_attribute_is_a_gap_that_says_so() -> None:

@@ -1,4 +1,4 @@
-"""What an array changes: its port groups' states, the size of a disk; what an administrator changes: names, queueing."""
+"""What an array changes: port groups, the size of a disk; what an administrator changes: names, queueing."""
 
 import pytest
 

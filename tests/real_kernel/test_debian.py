@@ -17,7 +17,7 @@ def start_multipathd(guest: Guest, *, maps: int) -> None:
     guest.sh(f"multipathd -d -s -v3 > {LOG} 2>&1 < /dev/null & disown")
     guest.machine.wait_until("multipathd show daemon | grep -q idle")
     guest.machine.wait_until(f"[ $(multipathd show maps raw format %n | wc -l) -eq {maps} ]")
-    guest.machine.wait_until("! multipathd show paths raw format %T | grep -qv active.ready")
+    guest.machine.wait_until("! multipathd show paths raw format %T | grep -qv ready")
     guest.sh("udevadm settle --timeout=300")
 
 

@@ -1,0 +1,203 @@
+"""How settings of several places become one: sections, the device table, protocol subsections, multipaths entries.
+
+In: blocks of parsed files and entries so far. Out: new entries and messages. The rules are those of multipath-tools:
+what comes later wins value by value, what came earlier fills the gaps, and the merged entry stands where the later one
+stood. Pure; must never drop a value without a message, except for an earlier value of the same keyword.
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import fields, replace
+from functools import cache
+
+from desired.conf.tree import Block, Place, Setting
+from desired.entries import DeviceEntry, MultipathEntry, ProtocolEntry, Settings
+from desired.hwtable import ARRAYS, Array
+from desired.model import ConfigMessage, Origin, OriginKind, Resolved, Severity
+from desired.options import ALIAS, PRODUCT, REVISION, TYPE, VENDOR, WWID
+from desired.regex import BadExpression, compile_expression, compile_pattern
+from desired.values import Effect
+from observers.snapshot import Wwid
+
+Identity = tuple[str, str, str | None]
+DeviceTable = dict[Identity, DeviceEntry]
+"""The device table, in its order."""
+
+
+def apply(settings: dict[str, Resolved[object]], items: Iterable[Setting], kind: OriginKind) -> None:
+    """Put what a block sets on top of what is already set."""
+    for item in items:
+        if item.effect is Effect.SET:
+            settings[item.option.key] = Resolved(item.value, Origin(kind, str(item.place)))
+        elif item.effect is Effect.CLEAR:
+            settings.pop(item.option.key, None)
+
+
+def settings_of(block: Block, kind: OriginKind) -> dict[str, Resolved[object]]:
+    """What one block sets."""
+    settings: dict[str, Resolved[object]] = {}
+    apply(settings, block.settings(), kind)
+    return settings
+
+
+def filled(later: Settings, earlier: Settings) -> Settings:
+    """The later settings, with gaps filled from the earlier ones; an empty text is no value to fill a gap with."""
+    return {keyword: value for keyword, value in earlier.items() if value.value != ""} | dict(later)
+
+
+@cache
+def built_in_devices() -> tuple[DeviceEntry, ...]:
+    """The built-in table as entries."""
+    return tuple(_built_in(array) for array in ARRAYS)
+
+
+def _built_in(array: Array) -> DeviceEntry:
+    origin = Origin(OriginKind.HARDWARE_TABLE, f"{array.vendor}/{array.product}")
+    given = ((field.name, getattr(array, field.name)) for field in fields(array))
+    settings: dict[str, Resolved[object]] = {
+        keyword: Resolved(value, origin)
+        for keyword, value in given
+        if value not in (None, "") and keyword not in ("vendor", "product")
+    }
+    return DeviceEntry(
+        vendor=array.vendor, product=array.product, revision=None, settings=settings, origin=origin, built_in=True
+    )
+
+
+def add_devices(table: DeviceTable, blocks: Iterable[Block], file: str) -> Iterator[ConfigMessage]:
+    """Add the device entries of one file to the table. `file`: the file's name as messages call it."""
+    complete: list[tuple[Block, DeviceEntry]] = []
+    for block in blocks:
+        entry = _device(block)
+        if entry is None:
+            text = f"device config in {file} missing vendor or product parameter"
+            yield _message(block.place, text, Severity.ERROR, hint="an entry needs both; it is left out")
+        else:
+            complete.append((block, entry))
+    own: set[Identity] = set()
+    for block, entry in complete:
+        if entry.identity in own:
+            vendor, product, revision = entry.identity
+            name = f"{vendor}:{product}:{'(null)' if revision is None else revision}"
+            text = f"factorize_hwtable: duplicate device section for {name} in {file}"
+            yield _message(
+                block.place, text, Severity.WARNING, hint="the values of both are merged, the last one counts"
+            )
+        own.add(entry.identity)
+        earlier = table.pop(entry.identity, None)
+        table[entry.identity] = replace(entry, settings=filled(entry.settings, earlier.settings)) if earlier else entry
+
+
+def _device(block: Block) -> DeviceEntry | None:
+    settings = settings_of(block, OriginKind.DEVICES)
+    vendor, product, revision = (settings.pop(option.key, None) for option in (VENDOR, PRODUCT, REVISION))
+    if vendor is None or product is None:
+        return None
+    return DeviceEntry(
+        vendor=str(vendor.value),
+        product=str(product.value),
+        revision=str(revision.value) if revision else None,
+        settings=settings,
+        origin=Origin(OriginKind.DEVICES, str(block.place)),
+        built_in=False,
+    )
+
+
+def wrong_expressions(block: Block) -> Iterator[tuple[ConfigMessage, bool]]:
+    """Messages on expressions of a device entry that are none, and whether multipath-tools fails on them.
+
+    It does where a blacklist rule would be made of the expression; otherwise the entry just never matches.
+    """
+    items = {item.option.keyword: item for item in block.settings()}
+    makes_rule = "product_blacklist" in items
+    for keyword in ("vendor", "product", "revision", "product_blacklist"):
+        item = items.get(keyword)
+        used_in_rule = makes_rule and keyword in ("vendor", "product_blacklist")
+        reason = _reason_against(item.text, in_rule=used_in_rule) if item else ""
+        if item and reason:
+            text = (
+                f'{item.place.file} line {item.place.line}, {keyword} "{item.text}" is no regular expression: {reason}'
+            )
+            hint = f"{keyword}: expected {item.option.kind.expected}"
+            yield _message(item.place, text, Severity.ERROR, hint=hint), used_in_rule
+
+
+def _reason_against(expression: str, *, in_rule: bool) -> str:
+    try:
+        if in_rule:
+            compile_pattern(expression)
+        else:
+            compile_expression(expression)
+    except BadExpression as error:
+        return str(error)
+    return ""
+
+
+def add_protocols(entries: dict[str, ProtocolEntry], blocks: Iterable[Block], file: str) -> Iterator[ConfigMessage]:
+    """Add the protocol subsections of one file."""
+    for block in blocks:
+        settings = settings_of(block, OriginKind.PROTOCOL)
+        kind = settings.pop(TYPE.key, None)
+        if kind is None:
+            text = f"protocol section in {file} missing type"
+            yield _message(block.place, text, Severity.ERROR, hint="the subsection is left out")
+            continue
+        protocol = str(kind.value)
+        earlier = entries.pop(protocol, None)
+        entries[protocol] = ProtocolEntry(
+            protocol=protocol,
+            settings=filled(settings, earlier.settings) if earlier else settings,
+            origin=Origin(OriginKind.PROTOCOL, str(block.place)),
+        )
+
+
+def merge_multipaths(blocks: Iterable[Block]) -> tuple[dict[Wwid, MultipathEntry], tuple[ConfigMessage, ...]]:
+    """The entries of all files by WWID, in the order of the WWIDs."""
+    incomplete: list[ConfigMessage] = []
+    repeated: list[ConfigMessage] = []
+    merged: dict[Wwid, MultipathEntry] = {}
+    for block in blocks:
+        settings = settings_of(block, OriginKind.MULTIPATHS)
+        named = settings.pop(WWID.key, None)
+        if named is None:
+            text = "multipaths config section missing wwid"
+            incomplete.append(_message(block.place, text, Severity.ERROR, hint="the entry is left out"))
+            continue
+        wwid = Wwid(str(named.value))
+        earlier = merged.get(wwid)
+        if earlier is not None:
+            text = f"merge_mptable: duplicate multipath config section for {wwid}"
+            hint = f"the first is at {earlier.origin.where}; where both set a value the last one counts"
+            repeated.append(_message(block.place, text, Severity.WARNING, hint=hint))
+            settings = dict(filled(settings, earlier.settings))
+        origin = Origin(OriginKind.MULTIPATHS, str(block.place))
+        merged[wwid] = MultipathEntry(wwid=wwid, settings=settings, origin=origin)
+    ordered = {wwid: merged[wwid] for wwid in sorted(merged)}
+    return ordered, (*incomplete, *repeated)
+
+
+def settle_aliases(entries: dict[Wwid, MultipathEntry]) -> tuple[dict[Wwid, MultipathEntry], tuple[ConfigMessage, ...]]:
+    """Leave each alias to one entry: the one with the first WWID."""
+    holders: dict[str, Wwid] = {}
+    settled: dict[Wwid, MultipathEntry] = {}
+    messages: list[ConfigMessage] = []
+    for wwid, entry in entries.items():
+        settled[wwid] = entry
+        alias = entry.settings.get(ALIAS.key)
+        if alias is None:
+            continue
+        holder = holders.setdefault(str(alias.value), wwid)
+        if holder != wwid:
+            settled[wwid] = replace(entry, alias_taken_by=holder)
+            messages.append(_alias_message(alias, wwid, holder))
+    return settled, tuple(messages)
+
+
+def _alias_message(alias: Resolved[object], wwid: Wwid, holder: Wwid) -> ConfigMessage:
+    file, _, line = alias.origin.where.rpartition(":")
+    place = Place(file, int(line), 0)
+    text = f'{file} line {line}, alias "{alias.value}" is already that of {holder}; it has no effect for {wwid}'
+    return _message(place, text, Severity.ERROR, hint="an alias names one map; give each entry its own")
+
+
+def _message(place: Place, text: str, severity: Severity, *, hint: str) -> ConfigMessage:
+    return ConfigMessage(severity=severity, file=place.file, line=place.line, column=place.column, text=text, hint=hint)

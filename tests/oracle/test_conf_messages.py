@@ -1,0 +1,196 @@
+"""Every recorded configuration directory: the same messages, the same success or failure, the same settings.
+
+What differs on purpose is written down in `INTENDED`, each with its reason.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from desired.conf.parser import parse
+from desired.conf.tree import Block
+from desired.config import Config, ConfigRefused, RuleKind, Settings, load_config
+from desired.options import GRAMMAR, Section
+from observers.snapshot import TextFile
+from tests.oracle.spec import SPEC, spec_path
+
+MAIN = "/etc/multipath.conf"
+CASES = sorted(path.name for path in (SPEC / "conf").glob("*")) or ["01-empty"]
+
+
+@dataclass(frozen=True)
+class Difference:
+    reason: str
+    missing: tuple[str, ...] = ()
+    """What the reference says and we do not."""
+    added: tuple[str, ...] = ()
+    """What we say and the reference does not."""
+
+
+INTENDED = {
+    "16-bad-regex": Difference(
+        "the reference says nothing of device entries whose expressions are wrong and that therefore never match",
+        added=(
+            f'{MAIN} line 7, vendor "ACME[" is no regular expression',
+            f'{MAIN} line 8, product "(un" is no regular expression',
+            f'{MAIN} line 12, vendor "*star" is no regular expression',
+            f'{MAIN} line 13, product "+" is no regular expression',
+        ),
+    ),
+    "28-multipaths-merge": Difference(
+        "the reference tells of an alias used twice only when the daemon starts",
+        added=(f'{MAIN} line 10, alias "other" is already that of 33000; it has no effect for 35000',),
+    ),
+    "33-long-lines": Difference(
+        "a line that does not fit into the buffer is one line of the file, so lines after it keep their numbers",
+        missing=("missing closing quotes on line 6 of /etc/multipath.conf", f"{MAIN} line 6, invalid keyword in"),
+        added=("missing closing quotes on line 5 of /etc/multipath.conf", f"{MAIN} line 5, invalid keyword in"),
+    ),
+    "36-undef-printing": Difference(
+        "failback 0 reads like `at once` and means `not set`: worth a word",
+        added=(f'{MAIN} line 13, failback "0" has no effect', f'{MAIN} line 28, failback "0" has no effect'),
+    ),
+    "40-crash-polling-zero": Difference(
+        "the reference divides by zero; here the file is refused with a reason",
+        added=(
+            f'{MAIN} line 2, invalid value for polling_interval: "0"',
+            f"{MAIN} line 2, parsing failed: \tpolling_interval 0",
+            "error parsing config file",
+        ),
+    ),
+    "41-hang-polling-invalid": Difference(
+        "the reference never comes back; here the file is refused with a reason",
+        added=(f"{MAIN} line 2, parsing failed: \tpolling_interval abc", "error parsing config file"),
+    ),
+}
+
+
+def files_of(case: Path) -> tuple[TextFile, ...]:
+    """The main file, then the drop-ins as the reference picks and sorts them."""
+    texts = [(MAIN, case / "multipath.conf")]
+    drop_ins = (path for path in (case / "conf.d").glob("*") if path.name.endswith(".conf"))
+    texts += [(f"/etc/multipath/conf.d/{path.name}", path) for path in sorted(drop_ins, key=collated)]
+    return tuple(TextFile(name, path.read_text(errors="surrogateescape")) for name, path in texts)
+
+
+def collated(path: Path) -> str:
+    return path.name.lstrip(".").lower()
+
+
+def loaded(case: str) -> tuple[Config | None, list[str]]:
+    try:
+        config = load_config(files_of(spec_path("conf", case)))
+    except ConfigRefused as refused:
+        return None, [message.text for message in refused.messages]
+    return config, [message.text for message in config.messages]
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_the_messages_are_those_of_the_reference(case: str) -> None:
+    expected = spec_path("conf", case, "expected.stderr").read_text().splitlines()
+    difference = INTENDED.get(case, Difference(""))
+    for start in difference.missing:
+        expected.remove(next(line for line in expected if line.startswith(start)))
+    ours = loaded(case)[1]
+    for start in difference.added:
+        ours.remove(next(line for line in ours if line.startswith(start)))
+    assert ours == expected
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_a_file_is_refused_where_the_reference_fails(case: str) -> None:
+    code = spec_path("conf", case, "expected.rc").read_text().strip()
+    assert (loaded(case)[0] is None) == (code != "0")
+
+
+def printed_tree(case: str) -> Block:
+    """The configuration that the reference printed, read by our own parser."""
+    text = spec_path("conf", case, "expected.stdout").read_text()
+    parsed = parse(TextFile("printed", text))
+    assert not parsed.fatal
+    return parsed.tree
+
+
+def texts_of(block: Block) -> dict[str, str]:
+    return {item.option.key: item.text for item in block.settings()}
+
+
+def written(settings: Settings, section: Section) -> dict[str, str]:
+    """What we hold, as the printer of a configuration would write it."""
+    return {keyword: GRAMMAR[section][keyword].write(resolved.value) for keyword, resolved in settings.items()}
+
+
+PRINTED_OTHERWISE = {
+    "uid_attrs": "printed without the quotes that its blanks need, so only its first word can be read again",
+    "max_fds": "printed as max when it is as much as the machine allows",
+}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_the_device_table_is_the_one_that_the_reference_prints(case: str) -> None:
+    config, _ = loaded(case)
+    if config is None:
+        return
+    (root,) = printed_tree(case).blocks(Section.DEVICES)
+    ours = []
+    for entry in config.devices:
+        names = {"vendor": entry.vendor, "product": entry.product}
+        revision = {} if entry.revision is None else {"revision": entry.revision}
+        ours.append(names | revision | written(entry.settings, Section.DEVICE))
+    assert ours == [texts_of(block) for block in root.blocks(Section.DEVICE)]
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_the_settings_of_defaults_are_those_that_the_reference_prints(case: str) -> None:
+    config, _ = loaded(case)
+    if config is None:
+        return
+    (block,) = printed_tree(case).blocks(Section.DEFAULTS)
+    built_in = {
+        keyword: option.write(option.default)
+        for keyword, option in GRAMMAR[Section.DEFAULTS].items()
+        if option.default is not None
+    }
+    ours = built_in | written(config.defaults, Section.DEFAULTS)
+    printed = texts_of(block)
+    for keyword in PRINTED_OTHERWISE:
+        ours.pop(keyword, None)
+        printed.pop(keyword, None)
+    assert ours == printed
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_the_other_sections_are_those_that_the_reference_prints(case: str) -> None:
+    config, _ = loaded(case)
+    if config is None:
+        return
+    tree = printed_tree(case)
+    (overrides,) = tree.blocks(Section.OVERRIDES)
+    assert written(config.overrides, Section.OVERRIDES) == texts_of(overrides)
+    assert [{"type": entry.protocol} | written(entry.settings, Section.PROTOCOL) for entry in config.protocols] == [
+        texts_of(block) for block in overrides.blocks(Section.PROTOCOL)
+    ]
+    printed = [texts_of(b) for root in tree.blocks(Section.MULTIPATHS) for b in root.blocks(Section.MULTIPATH)]
+    assert [
+        {"wwid": wwid} | written(entry.settings, Section.MULTIPATH) for wwid, entry in config.multipaths.items()
+    ] == printed
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_the_rules_are_those_that_the_reference_prints(case: str) -> None:
+    config, _ = loaded(case)
+    if config is None:
+        return
+    tree = printed_tree(case)
+    for section, device, rules in (
+        (Section.BLACKLIST, Section.BLACKLIST_DEVICE, config.blacklist),
+        (Section.EXCEPTIONS, Section.EXCEPTIONS_DEVICE, config.exceptions),
+    ):
+        (block,) = tree.blocks(section)
+        printed = sorted((item.option.keyword, item.text) for item in block.settings())
+        assert sorted((rule.kind.value, rule.text) for rule in rules if rule.kind is not RuleKind.DEVICE) == printed
+        # The reference prints no braces between a rule with a vendor only and the next, so flat words are compared.
+        flat = [text for each in block.blocks(device) for text in texts_of(each).values()]
+        ours = [rule for rule in rules if rule.kind is RuleKind.DEVICE]
+        assert [part.text for rule in ours for part in (rule.vendor, rule.product) if part] == flat

@@ -1,0 +1,1 @@
+"""Deciding: from snapshots and desired states to plans, without a host."""

@@ -1,0 +1,109 @@
+"""Refused steps back off; nothing else waits for them."""
+
+import pytest
+
+from actuators.steps import Changed, CreateMap, Lost, Outcome, Refused, RememberWwid, Step, Unchanged, WriteBindings
+from controller.reconcile.memory import FIRST_WAIT, LONGEST_WAIT, after_apply, backoff
+from controller.reconcile.plan import Memory, Plan
+from controller.reconcile.planner import plan
+from desired.model import Desired
+from observers.snapshot import PathState, Snapshot
+from tests.planner.builders import NOW, desire, kinds, only, planned, running, snapshot, wanted
+
+BUSY = Refused(16, "device or resource busy")
+
+
+def attempt(snap: Snapshot, want: Desired, memory: Memory, now: float, outcome: Outcome) -> tuple[Plan, Memory]:
+    """Plan, and let the first step have an outcome (a refusal ends the map's steps)."""
+    made, memory = plan(snap, want, memory, now)
+    return made, after_apply(memory, made, [(step, outcome) for step in made.steps[:1]], now)
+
+
+def test_waiting_doubles_up_to_a_cap() -> None:
+    assert [backoff(n) for n in (1, 2, 3, 7, 500)] == [5, 10, 20, LONGEST_WAIT, LONGEST_WAIT]
+
+
+def test_a_refused_step_is_held_and_says_when_it_is_tried_again() -> None:
+    snap, want = snapshot(), desire(wanted("a", [0]))
+    _, memory = attempt(snap, want, Memory(), NOW, BUSY)
+    made, memory = plan(snap, want, memory, NOW + 2)
+    assert (made.steps, only(made).action, made.wake_at) == ((), "held", NOW + FIRST_WAIT)
+    assert "not now: refused once (device or resource busy); tries again in 3 s" in only(made).reasons
+
+
+def test_a_refused_step_is_tried_again_in_time_and_waits_longer_after_that() -> None:
+    snap, want = snapshot(), desire(wanted("a", [0]))
+    _, memory = attempt(snap, want, Memory(), NOW, BUSY)
+    made, memory = attempt(snap, want, memory, NOW + FIRST_WAIT, BUSY)
+    assert kinds(made.steps) == ["CreateMap"]
+    refusal = memory.refusals[wanted("a", [0]).wwid]
+    assert (refusal.count, refusal.retry_at) == (2, NOW + FIRST_WAIT + 10)
+    assert "refused 2 times" in only(plan(snap, want, memory, NOW + FIRST_WAIT + 1)[0]).reasons[-1]
+
+
+def test_another_step_is_tried_at_once() -> None:
+    _, memory = attempt(snapshot(), desire(wanted("a", [0])), Memory(), NOW, BUSY)
+    assert kinds(planned(snapshot(), desire(wanted("a", [0, 1])), memory).steps) == ["CreateMap"]
+
+
+def test_the_other_steps_of_the_map_go_on() -> None:
+    live = running(wanted("a", [0, 1]), failed=[0])
+    want = desire(wanted("a", [0, 1, 2], states={1: PathState.DOWN}))
+    snap = snapshot(live, states={1: PathState.DOWN})
+    _, memory = attempt(snap, want, Memory(), NOW, BUSY)
+    assert kinds(planned(snap, want, memory).steps) == ["ReinstatePath", "FailPath"]
+
+
+def test_a_success_ends_the_waiting() -> None:
+    snap, want = snapshot(), desire(wanted("a", [0]))
+    _, memory = attempt(snap, want, Memory(), NOW, BUSY)
+    _, memory = attempt(snap, want, memory, NOW + FIRST_WAIT, Changed())
+    assert memory.refusals == {}
+
+
+def test_what_is_no_longer_wanted_is_forgotten() -> None:
+    snap, want = snapshot(), desire(wanted("a", [0]))
+    _, memory = attempt(snap, want, Memory(), NOW, BUSY)
+    _, memory = plan(snapshot(running(wanted("a", [0]))), want, memory, NOW + 1)
+    assert memory.refusals == {}
+
+
+def test_a_lost_race_is_no_refusal() -> None:
+    _, memory = attempt(snapshot(), desire(wanted("a", [0])), Memory(), NOW, Lost("another table"))
+    assert memory.refusals == {}
+
+
+@pytest.mark.parametrize("record", [RememberWwid, WriteBindings])
+def test_a_record_that_can_not_be_written_is_held_and_its_map_is_made(record: type[Step]) -> None:
+    bindings = "x" if record is WriteBindings else None
+    snap, want = snapshot(), desire(wanted("a", [0]), wwids=frozenset(), bindings=bindings)
+    made, memory = attempt(snap, want, Memory(), NOW, Refused(30, "read-only file system"))
+    assert isinstance(made.steps[0], record)
+    made, memory = plan(snap, want, memory, NOW + 1)
+    assert record not in map(type, made.steps)
+    assert CreateMap in map(type, made.steps)
+    assert memory.refusals
+    assert record in map(type, plan(snap, want, memory, NOW + FIRST_WAIT)[0].steps)
+
+
+def test_udev_is_given_time_before_it_is_asked_again() -> None:
+    want = desire(wanted("a", [0]))
+    snap = snapshot(running(wanted("a", [0]), udev={}))
+    made, memory = attempt(snap, want, Memory(), NOW, Changed("udev did not answer"))
+    assert kinds(made.steps) == ["ReloadMap"]
+    made, memory = plan(snap, want, memory, NOW + 20)
+    assert (made.steps, made.wake_at) == ((), NOW + 60)
+    assert only(made).reasons == ("waits for udev to look at the map; asks again in 40 s",)
+    assert kinds(plan(snap, want, memory, NOW + 60)[0].steps) == ["ReloadMap"]
+
+
+def test_an_ordinary_reload_is_not_a_question_to_udev() -> None:
+    snap, want = snapshot(running(wanted("a", [0]))), desire(wanted("a", [0, 1]))
+    assert attempt(snap, want, Memory(), NOW, Changed())[1].udev_told_at == {}
+
+
+def test_what_was_so_already_counts_as_done() -> None:
+    snap, want = snapshot(), desire(wanted("a", [0]))
+    _, memory = attempt(snap, want, Memory(), NOW, BUSY)
+    _, memory = attempt(snap, want, memory, NOW + FIRST_WAIT, Unchanged())
+    assert memory.refusals == {}
