@@ -13,19 +13,20 @@ from desired.admission import Blacklist, Candidate, Rules, admit
 from desired.assembly import Assembler, Warned
 from desired.config import Config, load_config
 from desired.identity import Standing, examine, page_names, wwid_of
-from desired.model import Admission, ConfigMessage, Desired, DesiredMap, Severity, Verdict
+from desired.model import Admission, ConfigMessage, Desired, DesiredMap, Origin, Resolved, Severity, Verdict
 from desired.naming import Bindings, Namer
 from desired.observed import Observed, observe, remembered
 from desired.precedence import DeviceKind, Layers, global_settings, settings_for
 from desired.selection import Platform, uid_attribute
 from desired.values import Surroundings
-from observers.snapshot import Hex, Path, Snapshot, Wwid
+from observers.snapshot import Alias, Hex, Path, Snapshot, Wwid
 
 
 def derive_snapshot(snapshot: Snapshot, *, resident: bool) -> Desired:
     """`derive` with the configuration whose texts are in the snapshot. `ConfigError` when its main file is unusable."""
     surroundings = Surroundings(native_nvme=snapshot.host.native_nvme_multipath)
-    return derive(load_config(snapshot.config_files, surroundings=surroundings), snapshot, resident=resident)
+    config = load_config(snapshot.config_files, main=snapshot.main_config, surroundings=surroundings)
+    return derive(config, snapshot, resident=resident)
 
 
 def derive(config: Config, snapshot: Snapshot, *, resident: bool) -> Desired:
@@ -40,14 +41,16 @@ def derive(config: Config, snapshot: Snapshot, *, resident: bool) -> Desired:
     admissions = admit(_rules(config, snapshot, known), candidates)
     paths = _by_wwid(candidates, admissions)
     namer = _namer(config, snapshot, known)
+    names, nameless = namer.assign({wwid: members[0].layers for wwid, members in paths.items()})
     assembler = Assembler(Platform.of(snapshot.host, watched=resident))
-    maps, failures = _build(paths, namer, assembler, known)
+    maps, failures = _build(paths, names, assembler, known)
+    failures |= nameless
     return Desired(
         maps=maps,
         admissions=admissions,
         bindings=_bindings_text(snapshot, known, namer.bindings),
         wwids=remembered(snapshot.wwids.text if snapshot.wwids else None),
-        keep=_kept(known, {each.wwid for each in maps}, candidates, admissions) | failures,
+        keep=_kept(known, {each.wwid for each in maps}, candidates, admissions, failures),
         messages=(*config.messages, *_messages(snapshot, namer.bindings, assembler.warned.values(), failures)),
     )
 
@@ -55,7 +58,7 @@ def derive(config: Config, snapshot: Snapshot, *, resident: bool) -> Desired:
 def _untouched(config: Config, snapshot: Snapshot, known: Observed) -> Desired:
     """With a part of the configuration missing, blacklists and aliases may be missing: nothing is touched."""
     why = f"the configuration could not be read: {known.no_configuration}"
-    message = ConfigMessage(severity=Severity.ERROR, file="", line=0, text=why, hint="maps are left as they are")
+    message = _told(Severity.ERROR, why, hint="maps are left as they are")
     return Desired(
         maps=(),
         wwids=remembered(snapshot.wwids.text if snapshot.wwids else None),
@@ -70,6 +73,9 @@ def _identify(config: Config, snapshot: Snapshot, known: Observed) -> tuple[Cand
     return tuple(identifier.candidate(path) for path in snapshot.paths)
 
 
+_ONLY_NAMES = frozenset({options.ALIAS.key})
+
+
 class _Identifier:
     """Identifies devices; remembers what is the same for many."""
 
@@ -77,6 +83,7 @@ class _Identifier:
         self._config, self._known = config, known
         self._uid_attrs = global_settings(config).lookup(options.UID_ATTRS)
         self._kinds: dict[tuple[str, ...], tuple[DeviceKind, Layers]] = {}
+        self._layers: dict[tuple[DeviceKind, Wwid | None], Layers] = {}
         self._names: dict[Hex, tuple[Wwid, ...]] = {}
 
     def candidate(self, path: Path) -> Candidate:
@@ -90,7 +97,7 @@ class _Identifier:
         return Candidate(
             path=path,
             kind=kind,
-            layers=settings_for(self._config, kind, wwid) if wwid in self._config.multipaths else general,
+            layers=self._specific(kind, wwid) if wwid in self._config.multipaths else general,
             attribute=attribute,
             wwid=wwid,
             source=source,
@@ -104,6 +111,13 @@ class _Identifier:
             kind = DeviceKind(path.vendor, path.product, path.revision, path.protocol, path.bus)
             self._kinds[key] = kind, settings_for(self._config, kind)
         return self._kinds[key]
+
+    def _specific(self, kind: DeviceKind, wwid: Wwid) -> Layers:
+        """The layers of a map with an entry of its own. One that only names the map is left to naming."""
+        key = kind, None if self._config.multipaths[wwid].settings.keys() <= _ONLY_NAMES else wwid
+        if key not in self._layers:
+            self._layers[key] = settings_for(self._config, *key)
+        return self._layers[key]
 
     def _page_names(self, page: Hex) -> tuple[Wwid, ...]:
         if page not in self._names:
@@ -134,24 +148,27 @@ def _by_wwid(candidates: Sequence[Candidate], admissions: Sequence[Admission]) -
 
 
 def _namer(config: Config, snapshot: Snapshot, known: Observed) -> Namer:
-    configured: dict[str, Wwid] = {}
+    configured: dict[Wwid, Resolved[Alias]] = {}
     for wwid, entry in config.multipaths.items():
         alias = entry.settings.get(options.ALIAS.key)
         if alias is not None and not entry.alias_taken_by:
-            configured[str(alias.value)] = wwid
-    bindings = Bindings.parse(snapshot.bindings.text if snapshot.bindings else None, configured)
-    return Namer(bindings, dict(known.names), known.maps, configured, known.no_bindings)
+            configured[wwid] = Resolved(Alias(str(alias.value)), alias.origin)
+    owners: dict[str, Wwid] = {alias.value: wwid for wwid, alias in configured.items()}
+    bindings = Bindings.parse(snapshot.bindings.text if snapshot.bindings else None, owners)
+    return Namer(bindings, known.names, known.maps, configured, known.no_bindings)
 
 
 def _build(
-    paths: Mapping[Wwid, Sequence[Candidate]], namer: Namer, assembler: Assembler, known: Observed
+    paths: Mapping[Wwid, Sequence[Candidate]],
+    names: Mapping[Wwid, Resolved[Alias]],
+    assembler: Assembler,
+    known: Observed,
 ) -> tuple[tuple[DesiredMap, ...], dict[Wwid, str]]:
-    """The maps, and why some could not be made."""
+    """The maps that have a name, and why some could not be made."""
     maps, failures = [], {}
-    for wwid, candidates in paths.items():
+    for wwid, alias in names.items():
         try:
-            alias = namer.name(wwid, candidates[0].layers)
-            maps.append(assembler.assemble(wwid, alias, candidates, existing=known.maps.get(wwid)))
+            maps.append(assembler.assemble(wwid, alias, paths[wwid], existing=known.maps.get(wwid)))
         except Exception as error:  # noqa: BLE001 - whatever is wrong with one map, the others must go on
             failures[wwid] = (
                 f"it could not be derived: {error}" if str(error) else f"it could not be derived: {error!r}"
@@ -170,13 +187,17 @@ def _bindings_text(snapshot: Snapshot, known: Observed, bindings: Bindings) -> s
 
 
 def _kept(
-    known: Observed, desired: set[Wwid], candidates: Iterable[Candidate], admissions: Iterable[Admission]
+    known: Observed,
+    desired: set[Wwid],
+    candidates: Iterable[Candidate],
+    admissions: Iterable[Admission],
+    failures: Mapping[Wwid, str],
 ) -> dict[Wwid, str]:
-    """Existing maps to leave alone: one of their paths may still be there, only it could not be asked."""
+    """Existing maps to leave alone: they failed, or one of their paths may be there, only it could not be asked."""
     answers = {each.path.dev: (each, verdict) for each, verdict in zip(candidates, admissions, strict=True)}
-    kept = {}
+    kept = {wwid: why for wwid, why in failures.items() if wwid in known.maps}
     for wwid, existing in known.maps.items():
-        if wwid in desired:
+        if wwid in desired or wwid in kept:
             continue
         if existing.table is None:
             kept[wwid] = "it has no multipath table that could be read, so its paths are not known"
@@ -203,19 +224,17 @@ def _messages(
     snapshot: Snapshot, bindings: Bindings, warned: Iterable[Warned], failures: Mapping[Wwid, str]
 ) -> tuple[ConfigMessage, ...]:
     file = snapshot.bindings.path if snapshot.bindings else ""
-    notes = [
-        ConfigMessage(severity=Severity.WARNING, file=file, line=note.line, text=note.text) for note in bindings.notes
-    ]
-    notes += [_message(each) for each in warned]
-    notes += [
-        ConfigMessage(severity=Severity.ERROR, file="", line=0, text=f"map {wwid}: {why}")
-        for wwid, why in failures.items()
-    ]
+    notes = [_told(Severity.WARNING, note.text, file, note.line) for note in bindings.notes]
+    notes += [_told(Severity.WARNING, each.text, *_place(each.origin)) for each in warned]
+    notes += [_told(Severity.ERROR, f"map {wwid}: {why}") for wwid, why in failures.items()]
     return tuple(notes)
 
 
-def _message(warned: Warned) -> ConfigMessage:
-    file, _, line = warned.origin.where.rpartition(":")
-    if file and line.isdigit():
-        return ConfigMessage(severity=Severity.WARNING, file=file, line=int(line), text=warned.text)
-    return ConfigMessage(severity=Severity.WARNING, file=str(warned.origin), line=0, text=warned.text)
+def _told(severity: Severity, text: str, file: str = "", line: int = 0, hint: str = "") -> ConfigMessage:
+    return ConfigMessage(severity=severity, file=file, line=line, text=text, hint=hint, ours=True)
+
+
+def _place(origin: Origin) -> tuple[str, int]:
+    """File and line of an origin; for one that is in no file, its words."""
+    file, _, line = origin.where.rpartition(":")
+    return (file, int(line)) if file and line.isdigit() else (str(origin), 0)

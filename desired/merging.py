@@ -65,24 +65,19 @@ def _built_in(array: Array) -> DeviceEntry:
 
 def add_devices(table: DeviceTable, blocks: Iterable[Block], file: str) -> Iterator[ConfigMessage]:
     """Add the device entries of one file to the table. `file`: the file's name as messages call it."""
-    complete: list[tuple[Block, DeviceEntry]] = []
-    for block in blocks:
-        entry = _device(block)
+    entries = [(block, _device(block)) for block in blocks]
+    last = {entry.identity: index for index, (_, entry) in enumerate(entries) if entry}
+    for index, (block, entry) in enumerate(entries):
         if entry is None:
             text = f"device config in {file} missing vendor or product parameter"
             yield _message(block.place, text, Severity.ERROR, hint="an entry needs both; it is left out")
-        else:
-            complete.append((block, entry))
-    own: set[Identity] = set()
-    for block, entry in complete:
-        if entry.identity in own:
+            continue
+        if last[entry.identity] != index:
             vendor, product, revision = entry.identity
             name = f"{vendor}:{product}:{'(null)' if revision is None else revision}"
             text = f"factorize_hwtable: duplicate device section for {name} in {file}"
-            yield _message(
-                block.place, text, Severity.WARNING, hint="the values of both are merged, the last one counts"
-            )
-        own.add(entry.identity)
+            hint = "there is another one below; where both set a value the last one counts"
+            yield _message(block.place, text, Severity.WARNING, hint=hint)
         earlier = table.pop(entry.identity, None)
         table[entry.identity] = replace(entry, settings=filled(entry.settings, earlier.settings)) if earlier else entry
 
@@ -105,9 +100,12 @@ def _device(block: Block) -> DeviceEntry | None:
 def wrong_expressions(block: Block) -> Iterator[tuple[ConfigMessage, bool]]:
     """Messages on expressions of a device entry that are none, and whether multipath-tools fails on them.
 
-    It does where a blacklist rule would be made of the expression; otherwise the entry just never matches.
+    It does where a blacklist rule would be made of the expression; otherwise the entry just never matches. An entry
+    that is left out anyway is not looked at.
     """
     items = {item.option.keyword: item for item in block.settings()}
+    if "vendor" not in items or "product" not in items:
+        return
     makes_rule = "product_blacklist" in items
     for keyword in ("vendor", "product", "revision", "product_blacklist"):
         item = items.get(keyword)
@@ -118,7 +116,7 @@ def wrong_expressions(block: Block) -> Iterator[tuple[ConfigMessage, bool]]:
                 f'{item.place.file} line {item.place.line}, {keyword} "{item.text}" is no regular expression: {reason}'
             )
             hint = f"{keyword}: expected {item.option.kind.expected}"
-            yield _message(item.place, text, Severity.ERROR, hint=hint), used_in_rule
+            yield _message(item.place, text, Severity.ERROR, hint=hint, ours=True), used_in_rule
 
 
 def _reason_against(expression: str, *, in_rule: bool) -> str:
@@ -196,8 +194,10 @@ def _alias_message(alias: Resolved[object], wwid: Wwid, holder: Wwid) -> ConfigM
     file, _, line = alias.origin.where.rpartition(":")
     place = Place(file, int(line), 0)
     text = f'{file} line {line}, alias "{alias.value}" is already that of {holder}; it has no effect for {wwid}'
-    return _message(place, text, Severity.ERROR, hint="an alias names one map; give each entry its own")
+    return _message(place, text, Severity.ERROR, hint="an alias names one map; give each entry its own", ours=True)
 
 
-def _message(place: Place, text: str, severity: Severity, *, hint: str) -> ConfigMessage:
-    return ConfigMessage(severity=severity, file=place.file, line=place.line, column=place.column, text=text, hint=hint)
+def _message(place: Place, text: str, severity: Severity, *, hint: str, ours: bool = False) -> ConfigMessage:
+    return ConfigMessage(
+        severity=severity, file=place.file, line=place.line, column=place.column, text=text, hint=hint, ours=ours
+    )

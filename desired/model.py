@@ -153,7 +153,8 @@ class Severity(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConfigMessage:
-    """Something to tell about the configuration text. `line`, `column` count from 1; 0: the file as a whole."""
+    """Something to tell about the configuration text. `line`, `column` count from 1; 0: the file as a whole. `ours`:
+    multipath-tools says nothing of it, so it is left out where exactly its words are expected."""
 
     severity: Severity
     file: str
@@ -161,6 +162,7 @@ class ConfigMessage:
     column: int = 0
     text: str
     hint: str = ""
+    ours: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,9 +9,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from desired.model import Origin, OriginKind, Resolved
-from desired.options import ALIAS, ALIAS_PREFIX, USER_FRIENDLY_NAMES
+from desired.options import ALIAS_PREFIX, USER_FRIENDLY_NAMES
 from desired.precedence import Layers
-from observers.errors import MpathError
 from observers.snapshot import Alias, Map, Wwid
 
 HEADER = """\
@@ -176,41 +175,70 @@ class Bindings:
         return number if number <= MAX_ID else None
 
 
-class NameInUse(MpathError):
-    """Another device-mapper device has even the WWID for its name."""
-
-
 @dataclass(slots=True)
 class Namer:
-    """Gives each map its name. `names`: every device-mapper name and whose it is (None: not a multipath map).
+    """Gives all maps their names at once, so that each can have the name that another one leaves.
 
-    `configured`: aliases of the multipaths section. `unreadable`: why the bindings file could not be read (empty: it
-    could); then no alias is given anew. Not frozen: names given in one derivation count for the next map.
+    `names`: every device-mapper name that there is, and whose it is (None: not a multipath map). `configured`: aliases
+    of the multipaths section. `unreadable`: why the bindings file could not be read (empty: it could); then no alias is
+    given anew. Not frozen: the bindings grow. It lives for one derivation.
     """
 
     bindings: Bindings
-    names: dict[str, Wwid | None]
+    names: Mapping[str, Wwid | None]
     maps: Mapping[Wwid, Map]
-    configured: Mapping[str, Wwid] = field(default_factory=dict)
+    configured: Mapping[Wwid, Resolved[Alias]] = field(default_factory=dict)
     unreadable: str = ""
+    _reserved: frozenset[str] = frozenset()
+    """Aliases of the multipaths section: no number whose alias is one is given."""
+    _asked: frozenset[Wwid] = frozenset()
+    """The maps that are to be named: each may leave the name that it has."""
 
-    def name(self, wwid: Wwid, layers: Layers) -> Resolved[Alias]:
-        """The name of the map of this WWID. `NameInUse` when there is none to be had."""
-        existing, wanted = self.maps.get(wwid), self._wanted(wwid, layers)
-        if self._is_free(wanted.value, wwid):
-            return self._give(wwid, wanted)
-        holder = self.names.get(wanted.value) or "a device that is not a multipath map"
-        why = f"{wanted.value} is the name of {holder}"
-        if existing is not None:
-            return self._give(wwid, Resolved(existing.name, Origin(OriginKind.EXISTING_MAP, why=why)))
-        if not self._is_free(wwid, wwid):
-            raise NameInUse(f"{why}, and {wwid} is in use as well")
-        return self._give(wwid, Resolved(Alias(wwid), Origin(OriginKind.IMPLIED, why=f"WWID, because {why}")))
+    def assign(self, wanted: Mapping[Wwid, Layers]) -> tuple[dict[Wwid, Resolved[Alias]], dict[Wwid, str]]:
+        """The names of these maps, in their order, and why some can't have any.
+
+        Of two that want one name the map that has it keeps it, else the first gets it. The other one keeps the name
+        that it has, or is called by its WWID.
+        """
+        self._reserved = frozenset(alias.value for alias in self.configured.values())
+        self._asked = frozenset(wanted)
+        given = {wwid: self._wanted(wwid, layers) for wwid, layers in wanted.items()}
+        failures: dict[Wwid, str] = {}
+        while losers := self._losers(given):
+            for wwid, winner in losers.items():
+                instead = self._instead(wwid, given[wwid].value, winner)
+                if instead is None:
+                    failures[wwid] = f"{given.pop(wwid).value} is the name of {winner}, so it can't be named"
+                else:
+                    given[wwid] = instead
+        return given, failures
+
+    def _losers(self, given: Mapping[Wwid, Resolved[Alias]]) -> dict[Wwid, str]:
+        """The maps whose name goes to another device, and to whom."""
+        winners: dict[str, str] = {}
+        for wwid, name in given.items():
+            if self._stays(name.value):
+                winners[name.value] = self.names[name.value] or "a device that is not a multipath map"
+            elif self.names.get(name.value) == wwid:
+                winners[name.value] = wwid
+            else:
+                winners.setdefault(name.value, wwid)
+        return {wwid: winners[name.value] for wwid, name in given.items() if winners[name.value] != wwid}
+
+    def _instead(self, wwid: Wwid, alias: Alias, winner: str) -> Resolved[Alias] | None:
+        existing, why = self.maps.get(wwid), f"{alias} is the name of {winner}"
+        if existing is not None and existing.name != alias:
+            return Resolved(existing.name, Origin(OriginKind.EXISTING_MAP, why=why))
+        by_wwid = Alias(wwid)
+        return None if alias == by_wwid else Resolved(by_wwid, Origin(OriginKind.IMPLIED, why=f"WWID, because {why}"))
+
+    def _stays(self, name: str) -> bool:
+        """Whether a name belongs to a device that is not to be named."""
+        return name in self.names and self.names[name] not in self._asked
 
     def _wanted(self, wwid: Wwid, layers: Layers) -> Resolved[Alias]:
-        alias = layers.lookup(ALIAS)
-        if alias is not None:
-            return Resolved(Alias(alias.value), alias.origin)
+        if (alias := self.configured.get(wwid)) is not None:
+            return alias
         by_wwid = Resolved(Alias(wwid), Origin(OriginKind.IMPLIED, why="WWID"))
         if not layers.require(USER_FRIENDLY_NAMES).value:
             return by_wwid
@@ -218,8 +246,7 @@ class Namer:
         if self.unreadable and existing is not None:
             why = f"bindings file: {self.unreadable}"
             return Resolved(existing.name, Origin(OriginKind.EXISTING_MAP, why=why))
-        bound = self._bound(wwid, layers.require(ALIAS_PREFIX).value, existing)
-        return bound or by_wwid
+        return self._bound(wwid, layers.require(ALIAS_PREFIX).value, existing) or by_wwid
 
     def _bound(self, wwid: Wwid, prefix: str, existing: Map | None) -> Resolved[Alias] | None:
         old = existing.name if existing is not None else ""
@@ -230,11 +257,7 @@ class Namer:
         return Resolved(alias, Origin(kind))
 
     def _taken(self, alias: str, wwid: Wwid) -> bool:
-        return not self._is_free(alias, wwid) or self.configured.get(alias, wwid) != wwid
-
-    def _is_free(self, alias: str, wwid: Wwid) -> bool:
-        return self.names.get(alias, wwid) == wwid
-
-    def _give(self, wwid: Wwid, name: Resolved[Alias]) -> Resolved[Alias]:
-        self.names[name.value] = wwid
-        return name
+        """Whether an alias can't be given to a map. One that the file binds to it already can, if its holder may go."""
+        if self.bindings.aliases.get(alias) == wwid:
+            return self._stays(alias)
+        return alias in self._reserved or self.names.get(alias, wwid) != wwid

@@ -35,6 +35,7 @@ def collect(
     return Snapshot(
         taken_at=taken_at,
         host=facts,
+        main_config=config_path,
         config_files=texts.configuration,
         bindings=texts.bindings,
         wwids=texts.wwids,

@@ -40,14 +40,21 @@ class Texts:
 
 def observe(host: ReadHost, places: Places) -> Texts:
     """The texts now; a gap's subject is the path of its file."""
-    drop_ins, gaps = _drop_ins(host, places.drop_ins)
-    configuration = [_text(host, path, gaps) for path in (places.main, *drop_ins)]
+    files, noted = configuration(host, places.main, places.drop_ins)
+    gaps = list(noted)
     return Texts(
-        configuration=tuple(file for file in configuration if file is not None),
+        configuration=files,
         bindings=_text(host, f"{places.state}/bindings", gaps),
         wwids=_text(host, f"{places.state}/wwids", gaps),
         gaps=tuple(gaps),
     )
+
+
+def configuration(host: ReadHost, main: str, drop_ins: str | None) -> tuple[tuple[TextFile, ...], tuple[Gap, ...]]:
+    """The texts of the main file and of the drop-ins (None: without any), in the order in which they are read."""
+    paths, gaps = ([], []) if drop_ins is None else _drop_ins(host, drop_ins)
+    texts = [_text(host, path, gaps) for path in (main, *paths)]
+    return tuple(file for file in texts if file is not None), tuple(gaps)
 
 
 def _drop_ins(host: ReadHost, directory: str) -> tuple[list[str], list[Gap]]:

@@ -170,6 +170,10 @@ def _with_uuid(reader: Reader, device: ListedDevice) -> ListedDevice | None:
     return None
 
 
+_NO_DISK_YET = frozenset({errno.ENODEV, errno.ENOENT})
+"""A dm device that never had a table is no block device yet (since Linux 5.15): udev and sysfs don't know it."""
+
+
 def _map(host: ReadHost, device: ListedDevice) -> tuple[Map | None, list[Gap]]:
     """One map, asked for by its UUID: a name or number might be another device's by now."""
     reader = Reader(host, _name(device.name))
@@ -178,7 +182,8 @@ def _map(host: ReadHost, device: ListedDevice) -> tuple[Map | None, list[Gap]]:
         return None, reader.gaps
     header = live.header
     node = DeviceName(f"dm-{device.dev.partition(':')[2]}")
-    properties = reader.attempt("udev properties", lambda: host.udev_properties(node))
+    quiet = frozenset() if header.flags & Flag.DM_ACTIVE_PRESENT_FLAG else _NO_DISK_YET
+    properties = reader.attempt("udev properties", lambda: host.udev_properties(node), quiet=quiet)
     seen = Map(
         name=_name(header.name or device.name),
         uuid=_uuid(device.uuid),
@@ -190,7 +195,7 @@ def _map(host: ReadHost, device: ListedDevice) -> tuple[Map | None, list[Gap]]:
         inactive_table=bool(header.flags & Flag.DM_INACTIVE_PRESENT_FLAG),
         event_number=header.event_nr,
         open_count=header.open_count,
-        holders=holders(reader, f"/sys/block/{node}"),
+        holders=holders(reader, f"/sys/block/{node}", quiet=quiet),
         udev=properties or {},
     )
     return seen, reader.gaps

@@ -230,11 +230,13 @@ class Snapshot:
     """Everything that is known of the host at one instant. `taken_at`: seconds since 1970 by the host's clock.
 
     `config_files`: the main file first (absent from the tuple when it does not exist), then the drop-ins in the order
-    in which they are read. Paths are in the order of their device numbers, maps in that of theirs.
+    in which they are read. `main_config` is the main file's path, also when there is none. Paths are in the order of
+    their device numbers, maps in that of theirs.
     """
 
     taken_at: float
     host: HostFacts
+    main_config: str = "/etc/multipath.conf"
     config_files: tuple[TextFile, ...] = ()
     bindings: TextFile | None = None
     wwids: TextFile | None = None

@@ -92,9 +92,9 @@ def observe(reader: Reader, disk: Disk) -> Path | None:
     return _BY_BUS[bus](reader, path)
 
 
-def holders(reader: Reader, sysfs: str) -> tuple[DeviceName, ...]:
+def holders(reader: Reader, sysfs: str, *, quiet: frozenset[int] = frozenset()) -> tuple[DeviceName, ...]:
     """The block devices on top of the one with this directory."""
-    return tuple(DeviceName(name) for name in reader.names(f"{sysfs}/holders", "holders"))
+    return tuple(DeviceName(name) for name in reader.names(f"{sysfs}/holders", "holders", quiet=quiet))
 
 
 def _scsi(reader: Reader, path: Path) -> Path:

@@ -47,7 +47,7 @@ def style_of(stream: TextIO) -> topology.Style:
     return plain
 
 
-def _host(options: argparse.Namespace) -> Host:
+def host_of(options: argparse.Namespace) -> Host:
     if options.sandbox is None:
         if options.after is not None:
             raise InputError("--after passes virtual time, which only a sandbox has", hint="add --sandbox SCENARIO")
@@ -62,10 +62,10 @@ def _files(options: argparse.Namespace) -> cycle.Files:
     return cycle.Files(config=options.config, config_dir=options.config_dir)
 
 
-def _snapshot_of(options: argparse.Namespace) -> Snapshot:
+def snapshot_of(options: argparse.Namespace) -> Snapshot:
     """The snapshot that the options name: from a file, or of the host."""
     if options.snapshot is None:
-        host = _host(options)
+        host = host_of(options)
         return _usable(cycle.observe(host, _files(options)), host)
     if options.sandbox is not None:
         raise InputError("--snapshot and --sandbox name two different hosts", hint="give one of them")
@@ -121,7 +121,7 @@ def reconcile(options: argparse.Namespace) -> int:
     for name, given in (("--snapshot", options.snapshot), ("--json", options.json)):
         if given:
             raise InputError(f"{name} needs --dry-run", hint="a snapshot can be planned for, but not changed")
-    host = _host(options)
+    host = host_of(options)
     if host.effective_user() != 0:
         raise MpathError(
             "no permission: reconcile changes device-mapper, which needs root",
@@ -131,7 +131,7 @@ def reconcile(options: argparse.Namespace) -> int:
 
 
 def _dry_run(options: argparse.Namespace) -> int:
-    decision = cycle.decide(_snapshot_of(options), Memory(), 0.0)
+    decision = cycle.decide(snapshot_of(options), Memory(), 0.0)
     _tell(decision)
     if options.json:
         sys.stdout.write(plan_to_json(decision.plan))
@@ -190,7 +190,7 @@ def _verdict(result: cycle.Result) -> int:
 
 def snapshot(options: argparse.Namespace) -> int:
     """`mpathctl snapshot`."""
-    text = to_json(cycle.observe(_host(options), _files(options)))
+    text = to_json(cycle.observe(host_of(options), _files(options)))
     if options.output is None:
         sys.stdout.write(text)
         return DONE
@@ -204,7 +204,7 @@ def snapshot(options: argparse.Namespace) -> int:
 
 def show_topology(options: argparse.Namespace) -> int:
     """`mpathctl show topology`."""
-    decision = cycle.decide(_snapshot_of(options), Memory(), 0.0)
+    decision = cycle.decide(snapshot_of(options), Memory(), 0.0)
     _tell(decision)
     sys.stdout.write(topology.draw(decision.snapshot, decision.desired, style_of(sys.stdout)))
     return DONE

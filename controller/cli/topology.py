@@ -131,7 +131,10 @@ def _columns(rows: list[list[str]]) -> list[str]:
     """Rows with their cells under each other; the last cell of a row is as long as it is."""
     count = max(map(len, rows), default=0)
     widths = [max((_width(row[at]) for row in rows if at < len(row) - 1), default=0) for at in range(count)]
-    return ["  ".join(_pad(cell, width) for cell, width in zip(row, widths, strict=False)).rstrip() for row in rows]
+    return [
+        "  ".join(_pad(cell, width) for cell, width in zip(row, widths, strict=False) if cell or width).rstrip()
+        for row in rows
+    ]
 
 
 def _pad(cell: str, width: int) -> str:
@@ -157,4 +160,5 @@ def _draw_rest(rest: list[Admission], paths: dict[DevT, Path], style: Style) -> 
 
 
 def _disk_row(each: Admission, path: Path, style: Style) -> list[str]:
-    return [path.name, path.dev, *_facts(path, style), str(each.verdict)]
+    words = str(each.verdict) if each.verdict is Verdict.ADMITTED else f"{each.verdict}: {each.reason}"
+    return [path.name, path.dev, *_facts(path, style), words]

@@ -53,7 +53,7 @@ def step_text(step: Step) -> str:
         case SetQueueing():
             return f"let I/O {'wait' if step.queue else 'fail'} when {step.map.name} has no path left"
         case TriggerUevent():
-            return f"have udev look at {step.name} ({step.dev}) again: write change to {step.sysfs}/uevent"
+            return f"have udev look at {step.name} ({step.dev}) again: a change event"
         case RememberWwid() | WriteBindings():
             return _record(step)
 

@@ -46,8 +46,8 @@ def choose(
     best = _find(groups, _best_group(wanted), facts)
     current = _find(groups, _group_in_use(live), facts) or best
     if not best or not current or best == current or not _usable(groups[best - 1], facts):
-        return Choice(current or best or min(1, len(groups)))
-    if not any(facts[dev].works for dev in groups[current - 1] if dev in facts):
+        return Choice(current or best)
+    if not any(facts[dev].works for dev in groups[current - 1]):
         return Choice(best, move=True, reasons=(f"group {current} has no working path: {_to(best)}",))
     if _disabled(live, groups[best - 1]) and not _revived(groups[best - 1], facts):
         return Choice(current, reasons=(f"group {best} is best, but the kernel disabled it (its activation failed)",))
@@ -80,7 +80,7 @@ def _best_group(wanted: MultipathTable) -> Group:
 
 
 def _group_in_use(live: Map) -> Group:
-    if live.status is None or not 0 < live.status.next_group <= len(live.status.groups):
+    if live.status is None or live.status.next_group == 0:
         return frozenset()
     return frozenset([path.dev for path in live.status.groups[live.status.next_group - 1].paths])
 
@@ -97,11 +97,11 @@ def _find(groups: Sequence[Group], sought: Group, facts: Facts) -> int:
 
 def _weight(facts: Facts, dev: DevT) -> int:
     """A working path outweighs any number of dead ones (a table has at most 1,024 paths)."""
-    return 2048 if dev in facts and facts[dev].works else 0
+    return 2048 if facts[dev].works else 0
 
 
 def _usable(group: Group, facts: Facts) -> bool:
-    return any(facts[dev].usable and facts[dev].active_after for dev in group if dev in facts)
+    return any(facts[dev].usable and facts[dev].active_after for dev in group)
 
 
 def _disabled(live: Map, group: Group) -> bool:
@@ -118,4 +118,4 @@ def _revived(group: Group, facts: Facts) -> bool:
 
 def _came_back(group: Group, facts: Facts) -> bool:
     """Whether the whole group was dead until now: dm believes in none of its paths, and this plan gives one back."""
-    return not any(facts[dev].active for dev in group if dev in facts)
+    return not any(facts[dev].active for dev in group)

@@ -12,7 +12,6 @@ from controller.reconcile.health import WISHES, PathFacts, Wish, words
 from controller.reconcile.order import Part, Phase
 from controller.reconcile.view import View, device_name, shown
 from observers.dmtable import DevT
-from observers.snapshot import PathState
 
 
 def messages(
@@ -64,7 +63,7 @@ def _silence(view: View, fact: PathFacts) -> Part | None:
         return _talk(view, fact, "failed" if fact.active is False else "active")
     if fact.active is False and fact.state.usable:
         return _talk(view, fact, "failed", "it does not belong to this map")
-    return _talk(view, fact, "failed") if fact.state is not PathState.UP and not fact.state.usable else None
+    return None if fact.state.usable else _talk(view, fact, "failed")
 
 
 def _talk(view: View, fact: PathFacts, believed: str, why: str = "") -> Part:

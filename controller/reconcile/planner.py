@@ -31,7 +31,7 @@ from controller.reconcile.view import View, incomplete, look, names_taken, seque
 from desired.model import Desired, DesiredMap
 from observers.dmtable import DevT, MultipathTable
 from observers.errors import InvariantBroken
-from observers.snapshot import Map, Snapshot, Wwid
+from observers.snapshot import Alias, Map, Snapshot, Wwid
 
 
 def plan(snapshot: Snapshot, desired: Desired, memory: Memory, now: float) -> tuple[Plan, Memory]:
@@ -74,7 +74,8 @@ def _limited(limits: Limits, denied: TurnedDown, *, view: View, claimed: frozens
     if isinstance(denied.claim, PathOf):
         withheld = limits.withheld | {denied.claim.dev}
         return replace(limits, withheld=withheld, again=limits.again or denied.ring)
-    if limits.name is not None:
+    own = Alias(denied.wwid)
+    if denied.claim == NameOf(own) and view.wanted[denied.wwid].alias.value != own:
         return replace(limits, no_park=True)
     live = view.live.get(denied.wwid)
     park = denied.ring and live is not None and NameOf(live.name) in claimed
@@ -124,7 +125,7 @@ def _all_claims(live: Map) -> frozenset[Claim]:
 
 def _unwanted(view: View, live: Map, known: dict[DevT, PathFacts]) -> Draft:
     ref = MapRef(live.uuid, live.name)
-    wanted = [*stops(view, ref, known, live=_devices(live)), *remove(view, live)]
+    wanted = [*stops(view, ref, known, live=_devices(live)), *remove(view, live, known)]
     parts, met = gated(view, live.wwid, wanted)
     goes = any(part.phase is Phase.REMOVE and part.steps for part in parts)
     frees = _all_claims(live) if goes else NOTHING

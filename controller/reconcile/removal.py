@@ -8,14 +8,15 @@ In: the view and the map. Out: parts. It must never remove a map that the desire
 """
 
 from actuators.steps import MapRef, RemoveMap, SetQueueing
+from controller.reconcile.failback import Facts
 from controller.reconcile.order import Part, Phase
 from controller.reconcile.tables import BASE_FLAGS
 from controller.reconcile.view import View
 from observers.snapshot import DmDevice, Map
 
 
-def remove(view: View, live: Map) -> list[Part]:
-    """The parts for a map without a desired map."""
+def remove(view: View, live: Map, facts: Facts) -> list[Part]:
+    """The parts for a map without a desired map. `facts`: of its paths; those of another unit are failed first."""
     kept = view.desired.keep.get(live.wwid)
     if kept is not None:
         return [Part(phase=Phase.TALK, reasons=(f"left alone: {kept}",))]
@@ -24,15 +25,15 @@ def remove(view: View, live: Map) -> list[Part]:
         return [Part(phase=Phase.TALK, reasons=(reason,), held=True)]
     ref, why = MapRef(live.uuid, live.name), "no path of this host leads to it, and nobody has it open"
     gone = RemoveMap(map=ref, udev=BASE_FLAGS)
-    if not _would_wait(live):
+    if not _would_wait(live, facts):
         return [Part(phase=Phase.REMOVE, action="remove", steps=(gone,), reasons=(why,))]
     drain = "I/O that waits for a path is ended first, or the removal would wait for it"
     steps = (SetQueueing(map=ref, queue=False), gone)
     return [Part(phase=Phase.REMOVE, action="remove", steps=steps, reasons=(why, drain))]
 
 
-def _would_wait(live: Map) -> bool:
-    working = live.status is not None and any(path.active for path in live.status.paths)
+def _would_wait(live: Map, facts: Facts) -> bool:
+    working = any(fact.active and not fact.mismatch for fact in facts.values())
     return live.table is not None and live.table.queues and not working
 
 

@@ -6,6 +6,7 @@ only what the rules need: names, tables, which paths are active, who queues. It 
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from actuators.steps import (
     CreateMap,
@@ -18,7 +19,7 @@ from actuators.steps import (
     SetQueueing,
 )
 from desired.model import Admission, Desired, DesiredMap, Verdict
-from observers.dmtable import DevT, MultipathTable, TableSyntax, parse_table
+from observers.dmtable import DevT, MultipathTable, Sectors, TableSyntax, parse_table
 from observers.snapshot import MPATH_PREFIX, Alias, DmUuid, Map, Path, PathState, Snapshot, Wwid
 
 BAD = frozenset(
@@ -123,8 +124,14 @@ def parsed(step: MapStep) -> MultipathTable | None:
     """The table that a step loads, None when it loads none or the text does not parse."""
     if not isinstance(step, CreateMap | ReloadMap):
         return None
+    return _parsed(step.size, step.table)
+
+
+@lru_cache(maxsize=4)
+def _parsed(size: Sectors, text: str) -> MultipathTable | None:
+    """Several rules look at the same table one after another."""
     try:
-        return parse_table(step.size, step.table)
+        return parse_table(size, text)
     except TableSyntax:
         return None
 

@@ -156,6 +156,8 @@ def _clear(case: Case) -> Part:
 
 def _obstacle(case: Case, *, flush: bool) -> str:
     """Why the desired table can't be loaded now, or empty."""
+    if not case.table.groups:
+        return "no path of the new one can be had now"
     small = too_small(case.view, case.table)
     if small:
         return small

@@ -36,6 +36,8 @@ class View:
     mismatched: Mapping[DevT, Admission]
     foreign_names: frozenset[Alias]
     gaps: Mapping[str, Gap]
+    unread_tables: Mapping[str, Gap]
+    """Of maps whose table or status could not be read or understood, by name."""
     udev_rules: bool
     blind: str
 
@@ -54,9 +56,14 @@ def look(snapshot: Snapshot, desired: Desired, *, memory: Memory, now: float) ->
         mismatched={each.dev: each for each in desired.admissions if each.verdict is Verdict.MISMATCH},
         foreign_names=frozenset(device.name for device in snapshot.other_devices),
         gaps={gap.subject: gap for gap in gaps},
+        unread_tables={gap.subject: gap for gap in gaps if gap.what in _TABLE_GAPS},
         udev_rules=_udev_rules_seen(snapshot),
         blind=_blind(snapshot, gaps),
     )
+
+
+_TABLE_GAPS = frozenset({"table", "status", "table and status"})
+"""What the observer of device-mapper calls the parts without which nothing can be decided."""
 
 
 def _gap_key(gap: Gap) -> tuple[str, str, str]:
@@ -85,7 +92,7 @@ def incomplete(view: View, live: Map) -> str:
     A device without a table is complete knowledge (somebody was stopped between making and loading it), unless a gap
     says that its table could not be understood.
     """
-    gap = view.gaps.get(live.name) or view.gaps.get(live.uuid) or view.gaps.get(live.dev)
+    gap = view.unread_tables.get(live.name)
     why = f": {gap.what}: {gap.reason}" if gap else ""
     if live.table is None:
         return f"its table is not known{why}" if gap else ""

@@ -1,7 +1,7 @@
 """Block devices and the I/O that goes through them: what disks and device-mapper devices have in common.
 
-In: requests (`Io`). Out: their results, at once or later. A request that waits is held by whoever can't serve it now; it
-must never be lost: every `Io` that was submitted is either held by somebody or has its result.
+In: requests (`Io`). Out: their results, at once or later. A request that waits is held by whoever can't serve it now.
+None must ever be lost: every `Io` that was submitted is either held by somebody or has its result.
 """
 
 import errno
@@ -22,7 +22,7 @@ class Kind(StrEnum):
 
 
 class Result(Enum):
-    """How a request ended: served; failed by what may be the path's fault; refused by the unit itself (never retried)."""
+    """How a request ended: served; failed by what may be the path's fault; refused by the unit (so never retried)."""
 
     DONE = "done"
     PATH_ERROR = "path error"
@@ -35,11 +35,12 @@ def _nothing(_result: Result) -> None:
 
 @dataclass(slots=True, eq=False)
 class Io:
-    """A request. `result` None: it waits, in a queue or in flight."""
+    """A request. `result` None: it waits, in a queue or in flight. `probe`: it is udev's, who only wants to look."""
 
     kind: Kind
     on_end: Callable[[Result], None] = _nothing
     result: Result | None = None
+    probe: bool = False
 
     def end(self, result: Result) -> None:
         """Give the result; once."""

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from controller.sandbox.disks import Disk, DiskState
 from controller.sandbox.errors import refusal
+from controller.sandbox.pages import t10_name
 from controller.sandbox.vfs import Attribute, Directory, Link, Listing, Node, View
 
 SYNTHETIC_ACTIONS = ("add", "remove", "change", "move", "online", "offline", "bind", "unbind")
@@ -132,11 +133,8 @@ def _preferred(disk: Disk) -> str:
     return str(int(disk.access[1]))
 
 
-def _naa_or_t10(disk: Disk) -> str:
-    spec = disk.array.units[disk.address.lun].spec if disk.address.lun in disk.array.units else None
-    if spec is not None and spec.naa:
-        return f"naa.{spec.naa}"
-    return f"t10.{disk.unit_name}"
+def _wwid(disk: Disk) -> str:
+    return f"naa.{disk.identity.naa}" if disk.identity.naa else f"t10.{t10_name(disk.identity)}"
 
 
 def _vendor(disk: Disk) -> str:
@@ -169,7 +167,7 @@ _DEVICE_ATTRIBUTES: Mapping[str, Callable[[Disk], str]] = {
     "scsi_level": _constant("7"),
     "type": _constant("0"),
     "vendor": _vendor,
-    "wwid": _naa_or_t10,
+    "wwid": _wwid,
 }
 
 _BLOCK_ATTRIBUTES: Mapping[str, Callable[[Disk], str]] = {

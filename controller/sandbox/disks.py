@@ -133,7 +133,7 @@ class Remote:
 
 
 class AluaView:
-    """What the ALUA device handlers of a host believe: the state of each group of each unit, as it was last reported."""
+    """What the ALUA device handlers of a host believe: the state of each group of each unit, as last reported."""
 
     def __init__(self) -> None:
         self._states: dict[tuple[str, int], tuple[AccessState, bool]] = {}
@@ -152,8 +152,9 @@ class AluaView:
 
 
 class Disk(BlockDevice):
-    """A SCSI disk. `inquiry`, `pages`, `identity`, `size`: as the kernel read them when it scanned the disk, or was told to again.
+    """A SCSI disk.
 
+    `inquiry`, `pages`, `identity`, `size`: as the kernel read them when it scanned the disk, or was told to again.
     `tunables`: attributes that root may set. `mounted`: somebody other than device-mapper has it for himself alone.
     """
 
@@ -348,7 +349,7 @@ class Disk(BlockDevice):
             attention = self.nexus.attentions.pop(0)
             if self._attached == "alua" and attention[1:] in _RECHECK:
                 self._view.report(self)
-        if self.array.test_unit_ready(self.nexus).status:
+        if self.array.ready(self.nexus).status:
             return Result.PATH_ERROR
         unit = self.array.shown[self.nexus.number]
         return Result.TARGET_ERROR if kind is Kind.WRITE and unit.read_only else Result.DONE

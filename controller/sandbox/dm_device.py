@@ -169,7 +169,7 @@ class MappedDevice(BlockDevice):
         self._blocking = True
         self._kernel.clock.wait(lambda: self._in_flight == 0, what=f"suspend of {self.label} with requests in flight")
         self.suspended = True
-        self.failed_by_suspend += [io for io in waiting if io.result is Result.PATH_ERROR]
+        self.failed_by_suspend += [io for io in waiting if io.result is Result.PATH_ERROR and not io.probe]
 
     def resume(self, *, noflush: bool, cookie: Pairs) -> bool:
         """Make the inactive table live, if there is one, and let requests go on; whether a uevent was made."""

@@ -86,10 +86,10 @@ class Target(ABC):
         """Do what a message says."""
         raise refusal(errno.EINVAL, f"target type does not support messages: {' '.join(words)}")
 
-    def presuspend(self, *, noflush: bool) -> None:
+    def presuspend(self, *, noflush: bool) -> None:  # noqa: B027 -- most targets have nothing to do
         """Before the device suspends."""
 
-    def resume(self) -> None:
+    def resume(self) -> None:  # noqa: B027 -- most targets have nothing to do
         """When the device resumes."""
 
 
@@ -193,7 +193,7 @@ class Table:
         return device
 
     def check_areas(self) -> None:
-        """That every device below is large enough; the kernel looks when a table becomes live, and at the first load."""
+        """That every device below is large enough; the kernel looks when a table goes live, and at the first load."""
         for target in self.targets:
             for device, offset in target.areas():
                 if device.sectors and offset + target.length > device.sectors:

@@ -1,7 +1,7 @@
 """Arrays that live: what their units are and where they are shown now, and what they answer to a command.
 
-In: the arrays of a scenario, then changes (unmap, resize, another access state), then commands from a disk's nexus. Out:
-replies. An array knows nothing of the host: what the host has cached, and what its states are, is in `disks`.
+In: the arrays of a scenario, then changes (unmap, resize, another access state), then commands from a disk's nexus.
+Out: replies. An array knows nothing of the host: what the host has cached, and what its states are, is in `disks`.
 """
 
 from collections.abc import Callable, Mapping
@@ -173,7 +173,7 @@ class LiveArray:
         handler = _COMMANDS.get(cdb[0])
         return check_condition(INVALID_OPCODE) if handler is None else handler(self, nexus, cdb)
 
-    def test_unit_ready(self, nexus: Nexus, _cdb: bytes = b"") -> ScsiReply:
+    def ready(self, nexus: Nexus, _cdb: bytes = b"") -> ScsiReply:
         """TEST UNIT READY; also what any command for the medium would be told."""
         if nexus.number not in self.shown:
             return check_condition(NO_SUCH_UNIT)
@@ -206,7 +206,7 @@ class LiveArray:
 
 
 _COMMANDS: Mapping[int, Callable[[LiveArray, Nexus, bytes], ScsiReply]] = {
-    _TEST_UNIT_READY: LiveArray.test_unit_ready,
+    _TEST_UNIT_READY: LiveArray.ready,
     _INQUIRY: LiveArray.inquire,
     _MAINTENANCE_IN: LiveArray.report_groups,
     _REPORT_LUNS: LiveArray.report_luns,

@@ -6,7 +6,7 @@ does in work queues is done at once here.
 """
 
 import errno
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from controller.sandbox.block import BlockDevice, Io, Result
@@ -217,16 +217,18 @@ class MultipathTarget(Target):
     def message(self, words: Sequence[str]) -> None:
         """See `Target`. The device must not be suspended (EBUSY), which its owner has looked at."""
         name = words[0].lower()
+        groups = {"switch_group": self._switch_to, "disable_group": self._bypass, "enable_group": self._enable}
+        paths = {"fail_path": self._fail, "reinstate_path": self._reinstate}
         if len(words) == 1 and name == "queue_if_no_path":
             self._queue_if_no_path = True
         elif len(words) == 1 and name == "fail_if_no_path":
             self._saved_queue_if_no_path = False
             self._stop_queueing()
-        elif len(words) == 2 and name in _GROUP_MESSAGES:
-            _GROUP_MESSAGES[name](self, self._numbered(words[1]))
+        elif len(words) == 2 and name in groups:
+            groups[name](self._numbered(words[1]))
             self.table.owner.event()
-        elif len(words) == 2 and name in _PATH_MESSAGES:
-            self._path_message(words[1], _PATH_MESSAGES[name])
+        elif len(words) == 2 and name in paths:
+            self._path_message(words[1], paths[name])
         else:
             raise refusal(errno.EINVAL, f"unrecognised multipath message received: {' '.join(words)}")
 
@@ -236,7 +238,7 @@ class MultipathTarget(Target):
             raise refusal(errno.EINVAL, f"invalid PG number {text}")
         return self._groups[number - 1]
 
-    def _path_message(self, text: str, action: "Callable[[MultipathTarget, PgPath], None]") -> None:
+    def _path_message(self, text: str, action: Callable[[PgPath], None]) -> None:
         owner = self.table.owner
         device = owner.take_device(device_number(text), write=self.table.write)
         try:
@@ -244,7 +246,7 @@ class MultipathTarget(Target):
             if not meant:
                 raise refusal(errno.EINVAL, f"{text} is not a path of this map")
             for path in meant:
-                action(self, path)
+                action(path)
         finally:
             owner.drop_device(device)
 
@@ -307,16 +309,5 @@ def _group(number: int, spec: GroupSpec) -> PriorityGroup:
     group.turn = list(group.paths)
     return group
 
-
-_GROUP_MESSAGES: Mapping[str, Callable[[MultipathTarget, PriorityGroup], None]] = {
-    "switch_group": MultipathTarget._switch_to,
-    "disable_group": MultipathTarget._bypass,
-    "enable_group": MultipathTarget._enable,
-}
-
-_PATH_MESSAGES: Mapping[str, Callable[[MultipathTarget, PgPath], None]] = {
-    "fail_path": MultipathTarget._fail,
-    "reinstate_path": MultipathTarget._reinstate,
-}
 
 MULTIPATH = TargetType(name=NAME, version=VERSION, build=MultipathTarget, singleton=True, immutable=True)

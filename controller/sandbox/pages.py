@@ -115,9 +115,7 @@ def target_port_groups(groups: Iterable[tuple[Group, AccessState]], ports: tuple
 
 def _group(group: Group, state: AccessState, ports: tuple[str, ...]) -> bytes:
     access = state.code | (0x80 if group.preferred else 0)
-    head = struct.pack(
-        ">BBHBBBB", access, STATES_SUPPORTED, group.id, 0, STATE_CHANGED_IMPLICITLY, 0, len(group.ports)
-    )
+    head = struct.pack(">BBHBBBB", access, STATES_SUPPORTED, group.id, 0, STATE_CHANGED_IMPLICITLY, 0, len(group.ports))
     return head + b"".join(struct.pack(">HH", 0, ports.index(port) + 1) for port in group.ports)
 
 

@@ -65,7 +65,12 @@ def _class_device(tree: Tree, subsystem: str, parent: str, *, name: str, rows: R
 def add_host(tree: Tree, adapter: Adapter, scan: Callable[[bytes], None]) -> None:
     """A SCSI host; `scan`: what a write to its attribute does."""
     place, name = host_place(adapter), f"host{adapter.host}"
-    drivers = {Transport.FC: "lpfc", Transport.ISCSI: "iscsi_tcp", Transport.ATA: "ahci", Transport.PSEUDO: "scsi_debug"}
+    drivers = {
+        Transport.FC: "lpfc",
+        Transport.ISCSI: "iscsi_tcp",
+        Transport.ATA: "ahci",
+        Transport.PSEUDO: "scsi_debug",
+    }
     rows = _texts(proc_name=drivers[adapter.transport], state="running", unique_id=str(adapter.host), can_queue="1024")
     _class_device(tree, "scsi_host", place, name=name, rows={**rows, "scan": lambda: Attribute(None, scan)})
     if adapter.transport is Transport.FC:

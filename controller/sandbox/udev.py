@@ -1,8 +1,9 @@
 """The udev daemon's part: its database for disks and mapped devices, and the last rule that counts a cookie down.
 
-In: uevents. Out: properties, as the rules of sg3-utils, device-mapper and multipath-tools on Debian 12 give them. A disk's
-come from the pages that the kernel cached, not from the disk. For a mapped device that is ready the rules read it, so
-that a map on which requests wait keeps udev from finishing; those of multipath maps look first whether a path is left.
+In: uevents. Out: properties, as the rules of sg3-utils, device-mapper and multipath-tools on Debian 12 give them. A
+disk's come from the pages that the kernel cached, not from the disk. For a mapped device that is ready the rules read
+it, so that a map on which requests wait keeps udev from finishing; those of multipath maps look first whether a path is
+left.
 """
 
 from collections.abc import Callable, Mapping
@@ -84,7 +85,9 @@ class Udev:
         """What the database says of a device: the kernel's properties first; None: there is no such device."""
         disk, device = self._host.disk(name), self._host.mapped_device(name)
         if disk is not None:
-            kernel = _kernel_properties(disk.name, disk.dev, disk.diskseq, devpath=disk_place(disk).removeprefix("/sys"))
+            kernel = _kernel_properties(
+                disk.name, disk.dev, disk.diskseq, devpath=disk_place(disk).removeprefix("/sys")
+            )
         elif device is not None and device.registered:
             kernel = _kernel_properties(device.name, device.dev, device.diskseq, devpath=device.devpath)
         else:
@@ -124,7 +127,7 @@ class Udev:
         if disk is not None:
             self._remember(name, self._path_rules(disk))
         if device is not None and self._map_rules(device, event):
-            device.submit(Io(Kind.READ, lambda _: self._complete(event)))
+            device.submit(Io(Kind.READ, lambda _: self._complete(event), probe=True))
         else:
             self._complete(event)
 

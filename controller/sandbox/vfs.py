@@ -1,7 +1,7 @@
 """A tree of files: folders, files, links, and attributes that are computed when somebody reads them.
 
-In: paths. Out: nodes, or `OSError` as path resolution in a kernel gives it (ENOENT, ENOTDIR, ELOOP). It knows nothing of
-what the files mean.
+In: paths. Out: nodes, or `OSError` as path resolution in a kernel gives it (ENOENT, ENOTDIR, ELOOP). It knows nothing
+of what the files mean.
 """
 
 import errno

@@ -76,6 +76,11 @@ def _width(character: str) -> int:
     return 2 if code < 0x800 else 3 if code < 0x10000 else WIDEST_CHARACTER
 
 
+def byte_length(text: str) -> int:
+    """How much of the line buffer a text takes."""
+    return sum(map(_width, text))
+
+
 def _until_end(piece: str) -> str:
     """The part before a NUL, and before the first carriage return that follows something else."""
     text = piece.partition("\0")[0]

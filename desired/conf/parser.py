@@ -125,7 +125,7 @@ class _Reader:
         if reading.complaint or (reading.hint and not refused):
             severity = Severity.WARNING if reading.effect in (Effect.SET, Effect.CLEAR) else Severity.ERROR
             text = reading.complaint or f'{self._here}, {option.keyword} "{value.text}" has no effect'
-            self._say(text, at=value, severity=severity, hint=reading.hint)
+            self._say(text, at=value, severity=severity, hint=reading.hint, ours=not reading.complaint)
         if refused:
             text = f"{self._here}, parsing failed: {self.line.text}"
             self._say(text, at=value, severity=Severity.ERROR, hint=f"{option.keyword}: {reading.hint}")
@@ -228,11 +228,18 @@ class _Reader:
         return Place(self.path, self.line.number, self.line.offset + token.start + 1)
 
     def _say(
-        self, text: str, *, at: Token | None = None, severity: Severity = Severity.WARNING, hint: str = ""
+        self,
+        text: str,
+        *,
+        at: Token | None = None,
+        severity: Severity = Severity.WARNING,
+        hint: str = "",
+        ours: bool = False,
     ) -> None:
         column = self._place(at).column if at else 0
+        line = self.line.number
         self.messages.append(
-            ConfigMessage(severity=severity, file=self.path, line=self.line.number, column=column, text=text, hint=hint)
+            ConfigMessage(severity=severity, file=self.path, line=line, column=column, text=text, hint=hint, ours=ours)
         )
 
 

@@ -160,6 +160,13 @@ def test_device_that_was_just_created_has_no_table_and_no_gap() -> None:
     assert seen.gaps == ()
 
 
+def test_device_that_never_had_a_table_is_unknown_to_udev_and_sysfs_which_is_no_gap() -> None:
+    """Since Linux 5.15 the block device appears with the first table; a create that was killed leaves such a thing."""
+    seen = observe(FakeHost(dm=[DmMap("mpatha", "253:0", "mpath-3a", flags=Flag(0))]))
+    assert (only_map(seen).table, only_map(seen).holders, dict(only_map(seen).udev)) == (None, (), {})
+    assert seen.gaps == ()
+
+
 def test_map_that_vanishes_after_it_was_listed_is_a_gap() -> None:
     host = ready(multipath())
     assert host.dm is not None

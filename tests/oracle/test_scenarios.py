@@ -1,15 +1,18 @@
 """Whole hosts: what is derived against what the reference implementation did on the same host.
 
-INTENDED is the list of differences that are meant, with their reasons.
+INTENDED is the list of differences that are meant, with their reasons; WITHOUT_SILENT_DEVICES is one that follows from
+a scenario's devices.
 """
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from desired.derive import derive_snapshot
 from desired.model import Desired, DesiredMap, OriginKind, Verdict
-from observers.dmtable import format_table
+from observers.dmtable import MultipathTable, format_table
+from observers.snapshot import Bus
 from tests.oracle.scenario_reader import Created, Property, Scenario, entries
 from tests.oracle.spec import SPEC
 
@@ -17,6 +20,8 @@ FOLDER = SPEC / "scenarios"
 SCENARIOS = sorted(file.name for file in FOLDER.glob("[0-9]*.json")) if FOLDER.is_dir() else []
 
 LIBRARY_FALLBACK_OFF, NO_KPARTX, NO_PATHS = 0x20, 0x200, 0x400
+
+WITHOUT_SILENT_DEVICES = "a device that is offline can't say who it is, so it enters no map; there it does"
 
 INTENDED: dict[tuple[str, str], str] = {}
 """(scenario, what is compared) to the reason why ours is another answer."""
@@ -35,9 +40,11 @@ def desired(scenario: Scenario) -> Desired:
 
 
 @pytest.fixture(autouse=True)
-def _skip_intended_differences(request: pytest.FixtureRequest) -> None:
+def _skip_intended_differences(request: pytest.FixtureRequest, scenario: Scenario) -> None:
     compared = request.node.originalname.removeprefix("test_")
-    reason = INTENDED.get((request.node.callspec.params["scenario"], compared))
+    reason = INTENDED.get((request.node.callspec.params["scenario"], compared), "")
+    if any(path.bus is Bus.SCSI and path.page83_device is None for path in scenario.snapshot.paths):
+        reason = WITHOUT_SILENT_DEVICES
     if reason:
         pytest.skip(f"intended difference: {reason}")
 
@@ -54,6 +61,21 @@ def names(desired: Desired, verdict: Verdict) -> set[str]:
 
 def test_the_same_maps_in_the_same_order(scenario: Scenario, desired: Desired) -> None:
     assert [created(each) for each in desired.maps if not each.reject] == scenario.answers.created
+
+
+def test_without_a_daemon_the_same_maps_but_none_queues(scenario: Scenario) -> None:
+    """The reference loads the same table and then sends fail_if_no_path, which is a table without that feature."""
+    found = derive_snapshot(scenario.snapshot, resident=False).maps
+    assert not any(each.table.queues for each in found)
+    queueing = [replace(each, table=_queueing(each)) for each in found if not each.reject]
+    assert [created(each) for each in queueing] == scenario.answers.created
+
+
+def _queueing(each: DesiredMap) -> MultipathTable:
+    retry = each.properties.get("no_path_retry")
+    if retry is None or retry.value == "fail":
+        return each.table
+    return replace(each.table, features=(*each.table.features, "queue_if_no_path"))
 
 
 def test_the_same_maps_are_rejected(scenario: Scenario, desired: Desired) -> None:
@@ -113,6 +135,8 @@ NOT_COMPARED = {
     "ghost_delay": "the reference writes its built-in value into the defaults section",
     "recheck_wwid": "the reference prints the number of an enumeration, and writes the default into the section",
     "vpd_vendor_id": "the reference prints a number",
+    "uid": "the reference prints octal numbers; compared below",
+    "gid": "the reference prints octal numbers; compared below",
     "no_path_retry": "only where it is set: the reference prints undef otherwise, and not what features implied",
 }
 
@@ -138,3 +162,12 @@ def test_the_same_properties_from_the_same_origins(scenario: Scenario, desired: 
             ours = each.properties[SPELLED.get(theirs.keyword, theirs.keyword)]
             assert ours.value == theirs.value.removesuffix(" s"), (each.wwid, theirs, ours)
             assert ours.origin.kind in ORIGINS.get(theirs.origin, {OriginKind.IMPLIED}), (each.wwid, theirs, ours)
+
+
+def test_the_same_owners(scenario: Scenario, desired: Desired) -> None:
+    for each in desired.maps:
+        said = {
+            found.keyword: found.value for found in scenario.answers.properties if found.subject == each.alias.value
+        }
+        wanted = {keyword: int(said[keyword], 8) if keyword in said else None for keyword in ("mode", "uid", "gid")}
+        assert {"mode": each.mode, "uid": each.uid, "gid": each.gid} == wanted

@@ -48,7 +48,7 @@ class Drawn:
 @st.composite
 def shapes(draw: st.DrawFn, numbers: list[int], size: int, states: dict[int, PathState] | None) -> MultipathTable:
     """A table over these disks. With states, the best group is the first with a usable path."""
-    chosen = draw(st.lists(st.integers(0, 2), min_size=len(numbers), max_size=len(numbers)))
+    chosen: list[int] = [draw(st.integers(0, 2)) for _ in numbers]
     selector = draw(st.sampled_from(SELECTORS))
     parts = [[n for n, where in zip(numbers, chosen, strict=True) if where == each] for each in range(3)]
     parts = [part for part in parts if part]
@@ -112,7 +112,7 @@ def hosts(draw: st.DrawFn) -> Drawn:
     maps = [
         draw(wants(name, numbers, {n: states[n] for n in numbers}, alias))
         for name, alias in zip(MAPS, aliases, strict=False)
-        if (numbers := [n for n in range(DISKS) if owner[n] == name]) and draw(st.integers(0, 5))
+        if (numbers := [n for n in range(DISKS) if owner[n] == name]) and draw(st.integers(0, 5)) > 0
     ]
     needs = {each: want.table.size for want in maps for each in want.table.devices}
     disks = [_sized(draw, n, states[n], needs) for n in range(DISKS)]

@@ -54,7 +54,7 @@ STEPS: list[tuple[Step, str]] = [
     (SetQueueing(map=A, queue=False), "let I/O fail when a has no path left"),
     (
         TriggerUevent(name=SDA, dev=dev(0), sysfs="/sys/block/sda"),
-        "have udev look at sda (8:0) again: write change to /sys/block/sda/uevent",
+        "have udev look at sda (8:0) again: a change event",
     ),
     (RememberWwid(file="/w", wwid=wanted("a", [0]).wwid), "add 3a to /w"),
     (WriteBindings(file="/b", text="# head\na 3a\n", expected=None), "make /b (1 binding)"),

@@ -23,6 +23,7 @@ from tests.planner.builders import (
     planned,
     running,
     snapshot,
+    table,
     uuid,
     wanted,
 )
@@ -135,3 +136,25 @@ def test_a_group_that_the_kernel_disabled_is_tried_again_only_when_a_path_came_b
     made = only(planned(snapshot(live), desire(want)))
     assert kinds(made.steps) == steps
     assert steps or "the kernel disabled it" in made.reasons[0]
+
+
+def test_a_group_is_found_again_by_its_working_path() -> None:
+    live = running(wanted("a", [0, 1], [2]))
+    want = wanted("a", [2], [0], [1], failback=MANUAL, states={0: DOWN})
+    step = only(planned(snapshot(live, states={0: DOWN}), desire(want))).steps[0]
+    assert isinstance(step, ReloadMap)
+    assert parse_table(step.size, step.table).initial_group == 3
+
+
+def test_no_group_is_best_when_none_has_a_path_of_the_best_one() -> None:
+    states = {1: DOWN, 3: DOWN}
+    live = running(wanted("a", [0], [2]), next_group=2)
+    made = only(planned(snapshot(live, states=states), desire(wanted("a", [1], [3], states=states))))
+    assert made.steps == ()
+
+
+def test_a_map_whose_table_has_no_group_gets_its_paths() -> None:
+    live = running(wanted("a", shape=table()), next_group=0)
+    step = only(planned(snapshot(live), desire(wanted("a", [0], [1], failback=MANUAL)))).steps[0]
+    assert isinstance(step, ReloadMap)
+    assert parse_table(step.size, step.table).initial_group == 1

@@ -5,8 +5,10 @@ from dataclasses import replace
 import pytest
 
 from controller.reconcile.health import MEANINGS, WISHES
+from desired.model import Verdict
 from observers.snapshot import Health, PathState
 from tests.planner.builders import (
+    admitted,
     desire,
     dev,
     disk,
@@ -114,3 +116,20 @@ def test_a_failed_path_is_told_of_even_when_nothing_is_to_do() -> None:
     disks = [disk(0, PathState.DOWN, message="reports path is down"), disk(1)]
     made = only(planned(snapshot(running(want, failed=[0]), disks=disks), desire(want)))
     assert (made.steps, made.reasons) == ((), ("8:0 (sda) stays failed: tur reports path is down",))
+
+
+@pytest.mark.parametrize(("failed", "believed"), [([], "active"), ([0], "failed")])
+def test_a_check_without_an_answer_is_told_with_what_dm_believes(failed: list[int], believed: str) -> None:
+    states = {0: PathState.PENDING}
+    want = wanted("a", [0, 1], states=states)
+    made = only(planned(snapshot(running(want, failed=failed), states=states), desire(want)))
+    assert made.reasons == (f"8:0 (sda) stays {believed}: it is still being checked",)
+
+
+def test_a_failed_path_of_another_unit_is_told_of_while_it_can_not_be_loaded_away() -> None:
+    lie = admitted(0, "z", Verdict.MISMATCH, "the device says 3z")
+    live = running(wanted("a", [0, 1]), failed=[0])
+    want = wanted("a", [1], states={1: PathState.PENDING})
+    made = only(planned(snapshot(live, states={1: PathState.PENDING}), desire(want, admissions=[lie])))
+    assert made.steps == ()
+    assert "8:0 (sda) stays failed: the device says 3z" in made.reasons

@@ -150,6 +150,13 @@ def test_a_map_in_use_is_not_removed_and_its_user_is_named() -> None:
     assert "in use by a-part1 (partition 1 of it" in made.reasons[0]
 
 
+def test_a_volume_on_top_is_named() -> None:
+    live = running(wanted("a", [0]), open_count=1, holders=("dm-3",))
+    volume = DmDevice(Alias("vg-data"), DmUuid("LVM-mpath-x"), DevT("253:3"))
+    made = only(planned(snapshot(live, other_devices=(volume,)), desire()))
+    assert "in use by vg-data (dm-3): it stays" in made.reasons[0]
+
+
 @pytest.mark.parametrize(
     ("count", "holders", "text"),
     [(2, (), "opened 2 times, by a mount or a program"), (1, ("md0",), "in use by md0")],

@@ -6,7 +6,8 @@ from actuators.steps import CreateMap, ReloadMap, RenameMap, SetQueueing
 from controller.reconcile.plan import Memory, Plan
 from controller.reconcile.planner import plan
 from desired.model import Desired
-from observers.snapshot import Map, PathState, Snapshot
+from observers.dmtable import DevT
+from observers.snapshot import Alias, DmDevice, DmUuid, Map, PathState, Snapshot
 from tests.planner.builders import (
     NOW,
     desire,
@@ -147,3 +148,24 @@ def test_io_is_made_to_wait_before_the_last_path_is_failed() -> None:
     made = planned(snapshot(running(wanted("a", [0])), states=states), desire(want))
     assert kinds(made.steps) == ["SetQueueing", "FailPath"]
     assert isinstance(made.steps[0], SetQueueing)
+
+
+def foreign(name: str) -> DmDevice:
+    return DmDevice(Alias(name), DmUuid("LVM-x"), DevT("253:99"))
+
+
+def test_names_in_a_ring_stay_when_there_is_no_name_to_go_to_meanwhile() -> None:
+    snap = snapshot(
+        running(wanted("a", [0]), number=0), running(wanted("b", [1]), number=1), other_devices=(foreign("3b"),)
+    )
+    made = planned(snap, desire(wanted("a", [0], alias="b"), wanted("b", [1], alias="a")))
+    assert made.steps == ()
+    assert made.maps[1].reasons == ("the name stays b: a is not free yet",)
+
+
+def test_a_new_map_without_any_free_name_is_not_made() -> None:
+    snap = snapshot(running(wanted("b", [1], alias="3a")), other_devices=(foreign("a"),))
+    made = planned(snap, desire(wanted("a", [0]), wanted("b", [1], alias="3a")))
+    assert made.maps[0].reasons == ("not made: the name a is taken, and its WWID is too",)
+    made = planned(snapshot(other_devices=(foreign("3a"),)), desire(wanted("a", [0], alias="3a")))
+    assert made.maps[0].reasons == ("not made: the name 3a is taken",)

@@ -22,6 +22,9 @@ READING_IOCTLS = frozenset(
 )
 """Device-mapper's ioctls that change nothing. Whatever else a program sends to it is a write."""
 
+STRACE = "strace -f --seccomp-bpf -e trace=ioctl -P /dev/mapper/control -o /tmp/ioctls"
+"""Traces what goes to device-mapper, and nothing else: a Python program makes hundreds of other ioctls."""
+
 CONF = "/etc/multipath.conf"
 
 
@@ -89,7 +92,10 @@ class Guest:
         return self.machine.run(f"{prefix} {MPATHCTL} {shlex.join(words)}")
 
     def reconcile(self) -> str:
-        """Run `mpathctl reconcile`, which must end well; its output."""
+        """Run `mpathctl reconcile`, which must end well; its output.
+
+        It ends well only when its own second look found nothing left to do; that a dry run agrees, one test checks.
+        """
         done = self.mpathctl("reconcile")
         assert done.status == 0, f"exit status {done.status}\n{done.out}{done.err}\n{self.describe()}"
         return done.out
@@ -101,7 +107,7 @@ class Guest:
 
     def writing_ioctls(self, *words: str) -> tuple[Done, list[str]]:
         """Run mpathctl under strace; what it did, and the names of the device-mapper ioctls of its that write."""
-        done = self.mpathctl(*words, prefix="strace -f --seccomp-bpf -e trace=ioctl -o /tmp/ioctls")
+        done = self.mpathctl(*words, prefix=STRACE)
         sent = re.findall(r"ioctl\(\d+, (DM_[A-Z_]+)", self.sh("cat /tmp/ioctls"))
         assert sent, "strace saw no device-mapper ioctl at all"
         return done, [name for name in sent if name not in READING_IOCTLS]

@@ -20,7 +20,7 @@ def debug_name(lun: int) -> str:
 
 def lio_name(disk: int) -> str:
     """The WWID of a LIO disk, which LIO makes from the unit serial that the rig gives it."""
-    return f"36001405{0x5AB00000 + disk:08x}0004000800000000"
+    return f"36001405{0x5AB00000 + disk:08x}00004000800000000"
 
 
 def scsi_debug(guest: Guest, *, hosts: int, luns: int) -> None:

@@ -1,0 +1,132 @@
+"""`mpathctl show config` and `mpathctl check-config`: the configuration as it is merged, and what is wrong with it.
+
+In: the parsed command line. Out: text on standard output, messages on standard error, an exit status. Files are read
+here, at the edge; what they mean is for `desired` to say. Neither command ever changes anything.
+
+`show config` says what multipath-tools' `multipath -t` says, in the same words and bytes; with `local` what its
+`multipath -T` says. `check-config` is for people, editors and continuous integration: it goes through all files to
+their ends, and tells every message with its place, the line, and what to do.
+"""
+
+import argparse
+import pwd
+from collections.abc import Iterable, Iterator, Mapping
+
+from controller.cli import commands
+from desired.model import ConfigMessage, Verdict
+from desired.values import Account
+from observers import config_files
+from observers.config_files import MAIN_FILE
+from observers.errors import InputError
+
+NR_OPEN = "/proc/sys/fs/nr_open"
+"""The kernel's limit of open files per process."""
+_NO_PATHS = frozenset({Verdict.BLACKLISTED, Verdict.NOT_A_DISK})
+
+
+class Accounts(Mapping[str, Account]):
+    """The users of this host, each looked up when it is asked for."""
+
+    def __getitem__(self, name: str, /) -> Account:
+        entry = pwd.getpwnam(name)
+        return Account(entry.pw_uid, entry.pw_gid)
+
+    def __iter__(self) -> Iterator[str]:
+        return (entry.pw_name for entry in pwd.getpwall())
+
+    def __len__(self) -> int:
+        return len(pwd.getpwall())
+
+
+def show_config(options: argparse.Namespace) -> int:
+    """`mpathctl show config`. 1: multipath-tools would not start with this configuration."""
+    snapshot = commands.snapshot_of(options) if options.local or options.snapshot is not None else None
+    if options.snapshot is not None and snapshot is not None:
+        files, main = snapshot.config_files, snapshot.main_config
+        surroundings = Surroundings(native_nvme=snapshot.host.native_nvme_multipath)
+    else:
+        host = commands.host_of(options)
+        main = options.config
+        # Without the usual main file the built-in values count; a file that somebody names should be there.
+        files = _files_of(host, main, options.config_dir, required=main != MAIN_FILE)
+        surroundings = surroundings_of(host, accounts=Accounts() if options.sandbox is None else None)
+    return _show(files, main, surroundings, snapshot if options.local else None)
+
+
+def _files_of(host: ReadHost, main: str, drop_ins: str | None, *, required: bool) -> tuple[TextFile, ...]:
+    """The files' texts. `required`: it is an error that there is no main file."""
+    files, gaps = config_files.configuration(host, main, drop_ins)
+    if gaps:
+        raise InputError("; ".join(f"{gap.subject}: {gap.what}: {gap.reason}" for gap in gaps))
+    if required and main not in {file.path for file in files}:
+        raise InputError(f"{main}: there is no such file")
+    return files
+
+
+def surroundings_of(host: ReadHost, *, accounts: Mapping[str, Account] | None) -> Surroundings:
+    """What the meaning of a configuration depends on, on a host. `accounts`: its users, None: only root is known."""
+    reader = Reader(host, "host")
+    usual = Surroundings()
+    return Surroundings(
+        accounts=usual.accounts if accounts is None else accounts,
+        nr_open=reader.number(NR_OPEN, "limit of open files") or usual.nr_open,
+        native_nvme=system.native_nvme_multipath(reader),
+    )
+
+
+def _show(files: tuple[TextFile, ...], main: str, surroundings: Surroundings, snapshot: Snapshot | None) -> int:
+    """Print the configuration of these files; with a snapshot only what concerns its devices."""
+    try:
+        config = load_config(files, main=main, surroundings=surroundings)
+    except ConfigRefused as refused:
+        _tell(refused.messages)
+        return commands.FAILED
+    _tell(config.messages)
+    present = _present(config, snapshot) if snapshot is not None else None
+    _write(sys.stdout, print_config(config, nr_open=surroundings.nr_open, present=present))
+    return commands.DONE
+
+
+def _tell(messages: Iterable[ConfigMessage]) -> None:
+    """The messages in the words of multipath-tools, and none but those."""
+    _write(sys.stderr, "".join(f"{message.text}\n" for message in messages if not message.ours))
+
+
+def _present(config: Config, snapshot: Snapshot) -> Present:
+    """The devices of a snapshot that no rule keeps out, in the order in which multipath-tools meets them."""
+    admissions = derive(config, snapshot, resident=snapshot.host.daemon is not None).admissions
+    outside = {admission.name for admission in admissions if admission.verdict in _NO_PATHS}
+    paths = sorted((path for path in snapshot.paths if path.name not in outside), key=attrgetter("sysfs"))
+    return Present(
+        kinds=[DeviceKind(path.vendor, path.product, path.revision, path.protocol, path.bus) for path in paths],
+        maps={each.wwid: each.name for each in snapshot.maps},
+    )
+
+
+def _write(stream: TextIO, text: str) -> None:
+    """Write a text as the bytes that it was read from, whatever the stream's encoding is."""
+    binary = getattr(stream, "buffer", None)
+    if binary is None:
+        stream.write(text)
+        return
+    stream.flush()
+    try:
+        data = text.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError:
+        data = text.encode("utf-8", "surrogatepass")
+    binary.write(data)
+    binary.flush()
+
+
+def check_config(options: argparse.Namespace) -> int:
+    """`mpathctl check-config`. 1: there are errors, or (with `--strict`) warnings."""
+    checked = _checked(options)
+    _write(sys.stdout, as_json(checked) if options.json else as_text(checked))
+    return commands.FAILED if checked.errors or (options.strict and checked.warnings) else commands.DONE
+
+
+def _checked(options: argparse.Namespace) -> Checked:
+    host = RealHost()
+    files = _files_of(host, options.file, options.drop_ins, required=True)
+    check = check_files(files, main=options.file, surroundings=surroundings_of(host, accounts=Accounts()))
+    return Checked(files=files, messages=check.messages, refused=check.refused)

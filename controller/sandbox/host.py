@@ -1,0 +1,278 @@
+"""The sandbox as a `Host`: observers and actuators call it as they call the real one, and can't tell.
+
+In: a scenario (`controller.sandbox.scenario`, or made in code), then the calls of `observers.host.Host`. Out: what a
+kernel would answer. All that a test or a demo needs beyond a `Host` is here too: time passing, requests through maps,
+events, faults, and counters of the calls. The same calls on the same scenario give the same bytes, always.
+"""
+
+import errno
+from collections import Counter
+from collections.abc import Callable, Mapping
+from typing import TypeVar
+
+from controller.sandbox.block import Io, Kind
+from controller.sandbox.boot import boot
+from controller.sandbox.errors import Killed, refusal
+from controller.sandbox.fabric import cut
+from controller.sandbox.faults import Faults
+from controller.sandbox.kernel import Kernel
+from controller.sandbox.san import Event, Scenario
+from controller.sandbox.uevents import UeventLog
+from controller.sandbox.vfs import Attribute, Directory, File, Node
+from observers.host import ScsiReply
+from observers.kernel.dm_ioctl import READING_COMMANDS, Command, DmFormatError, unpack
+from observers.kernel.scsi import reads_only
+from observers.snapshot import DeviceName
+
+T = TypeVar("T")
+
+ROOT = 0
+_OTHERS_MAY_READ = 0o004
+
+
+class SandboxHost:
+    """A `Host` over an in-memory kernel.
+
+    `writes`: how many calls that change something were made, by kind (`DM_TABLE_LOAD`, `write_attribute` ...). `reads`:
+    the same of those that do not. `faults`: what shall go wrong.
+    """
+
+    def __init__(self, scenario: Scenario) -> None:
+        self._stage = boot(scenario)
+        self.kernel: Kernel = self._stage.kernel
+        self.faults: Faults = self._stage.faults
+        self.writes: Counter[str] = Counter()
+        self.reads: Counter[str] = Counter()
+        self._dead = False
+        self._locks: dict[int, str] = {}
+        self._handles = 0
+
+    # ---- beyond a Host
+
+    def advance(self, seconds: float) -> None:
+        """Let time pass, and everything happen that becomes due."""
+        self.kernel.clock.advance(seconds)
+
+    def happen(self, verb: str, *args: str) -> None:
+        """Make an event happen now; verbs and words as in scenarios."""
+        self._stage.play(Event(0.0, verb, args))
+
+    def restart(self) -> None:
+        """Begin another process on the same kernel, after one was killed (`Faults.kill_at`) or instead of it."""
+        self._dead = False
+        self._locks.clear()
+        self.faults.kill_at(0)
+
+    def request(self, name: str, kind: Kind = Kind.READ) -> Io:
+        """Send a request through a map (by its name) or to a disk; its `result` is None while it waits."""
+        io = Io(kind)
+        disk = self.kernel.disk(name)
+        (disk if disk is not None else self._stage.map(name)).submit(io)
+        return io
+
+    @property
+    def requests(self) -> list[Io]:
+        """The requests that the scenario's `io` events sent."""
+        return self._stage.requests
+
+    @property
+    def lost_requests(self) -> list[Io]:
+        """Requests that waited in a map and failed because it was suspended with a flush: writes may be lost so."""
+        return [io for device in self.kernel.device_mapper.devices for io in device.failed_by_suspend]
+
+    @property
+    def uevents(self) -> UeventLog:
+        """All uevents of block devices since boot."""
+        return self.kernel.uevents
+
+    # ---- calls
+
+    def _alive(self) -> None:
+        """A killed process makes no more calls, not even in a `finally`."""
+        if self._dead:
+            raise Killed
+
+    def _reading(self, kind: str) -> None:
+        self._alive()
+        self.reads[kind] += 1
+
+    def _writing(self, kind: str, call: Callable[[], T]) -> T:
+        """Make a writing call: counted, refused to others than root, and where the process may be killed."""
+        self._alive()
+        self.writes[kind] += 1
+        try:
+            self.faults.before_write()
+            if self.effective_user() != ROOT:
+                raise refusal(errno.EACCES, kind)
+            result = call()
+            self.faults.after_write()
+        except Killed:
+            self._dead = True
+            self._locks.clear()  # the kernel closes what a dead process had open
+            raise
+        return result
+
+    # ---- files
+
+    def read_file(self, path: str, /) -> bytes:
+        """See `ReadHost`."""
+        self._reading("read_file")
+        place, node = self.kernel.tree.lookup(path)
+        self.faults.before_read(path, place)
+        return self._content(path, node)
+
+    def _content(self, path: str, node: Node) -> bytes:
+        match node:
+            case File(data, mode):
+                if self.effective_user() != ROOT and not mode & _OTHERS_MAY_READ:
+                    raise refusal(errno.EACCES, path)
+                return data
+            case Attribute(read):
+                if read is None:
+                    raise refusal(errno.EACCES, path)
+                return read()
+            case Directory():
+                raise refusal(errno.EISDIR, path)
+            case _:
+                raise refusal(errno.ENXIO, path)
+
+    def list_directory(self, path: str, /) -> tuple[str, ...]:
+        """See `ReadHost`."""
+        self._reading("list_directory")
+        place, node = self.kernel.tree.lookup(path)
+        self.faults.before_read(path, place)
+        if not isinstance(node, Directory):
+            raise refusal(errno.ENOTDIR, path)
+        names = tuple(sorted(node.names()))
+        self.faults.after_listing(path)
+        return names
+
+    def real_path(self, path: str, /) -> str:
+        """See `ReadHost`."""
+        self._reading("real_path")
+        return self.kernel.tree.lookup(path)[0]
+
+    def write_attribute(self, path: str, data: bytes, /) -> None:
+        """See `Host`."""
+        self._writing("write_attribute", lambda: self._write(path, data))
+
+    def _write(self, path: str, data: bytes) -> None:
+        _, node = self.kernel.tree.lookup(path)
+        if isinstance(node, Directory):
+            raise refusal(errno.EISDIR, path)
+        if not isinstance(node, Attribute) or node.write is None:
+            raise refusal(errno.EACCES, path)
+        node.write(data)
+
+    def replace_file(self, path: str, data: bytes, /, *, mode: int) -> None:
+        """See `Host`."""
+        self._writing("replace_file", lambda: self.kernel.replace_file(path, data, mode=mode))
+
+    def lock(self, path: str, /) -> int:
+        """See `Host`. A lock file is nothing that anybody would miss, so this is no writing call."""
+        if path in self._locks.values():
+            raise refusal(errno.EWOULDBLOCK, path)
+        if self.effective_user() != ROOT:
+            raise refusal(errno.EACCES, path)
+        self._handles += 1
+        self._locks[self._handles] = path
+        return self._handles
+
+    def unlock(self, handle: int, /) -> None:
+        """See `Host`."""
+        self._alive()
+        if self._locks.pop(handle, None) is None:
+            raise refusal(errno.EBADF)
+
+    # ---- devices
+
+    def udev_properties(self, name: DeviceName, /) -> Mapping[str, str]:
+        """See `ReadHost`."""
+        self._reading("udev_properties")
+        found = self.kernel.udev.properties(name)
+        if found is None:
+            raise refusal(errno.ENODEV, name)
+        return found
+
+    def scsi_inquire(self, name: DeviceName, cdb: bytes, /, *, reply_length: int, timeout: float) -> ScsiReply:
+        """See `ReadHost`."""
+        self._reading("scsi_inquire")
+        if not reads_only(cdb):
+            raise refusal(errno.EPERM, f"SCSI command {cdb.hex()}")
+        disk = self.kernel.disk(name)
+        if disk is None:
+            mapped = self.kernel.mapped_device(name)
+            raise refusal(errno.ENOENT if mapped is None else errno.ENOTTY, f"/dev/{name}")
+        if self.effective_user() != ROOT:
+            raise refusal(errno.EACCES, f"/dev/{name}")
+        return cut(disk.execute(cdb, timeout=timeout), reply_length)
+
+    def dm_query(self, command: int, request: bytes, /) -> bytes:
+        """See `ReadHost`."""
+        self._reading("dm_query")
+        if command not in READING_COMMANDS:
+            raise refusal(errno.EPERM, f"device-mapper command {command}")
+        return self._dm(command, request)
+
+    def dm_change(self, command: int, request: bytes, /) -> bytes:
+        """See `Host`. A command that only reads is counted as one."""
+        if command in READING_COMMANDS:
+            return self.dm_query(command, request)
+        return self._writing(_command_name(command), lambda: self._dm(command, request))
+
+    def _dm(self, command: int, request: bytes) -> bytes:
+        if self.effective_user() != ROOT:
+            raise refusal(errno.EACCES, "/dev/mapper/control")
+        if not self.kernel.scenario.host.device_mapper:
+            raise refusal(errno.ENOENT, "/dev/mapper/control")
+        self.faults.before_ioctl(_command_name(command), self._map_named(request))
+        return self.kernel.device_mapper.ioctl(command, request)
+
+    def _map_named(self, request: bytes) -> str:
+        """The name of the map that a request is about, however it names it."""
+        try:
+            header, _ = unpack(request)
+        except DmFormatError:
+            return ""
+        device = self.kernel.device_mapper.find(uuid=header.uuid) if header.uuid else None
+        return device.label if device is not None else header.name
+
+    # ---- semaphores
+
+    def semaphore_create(self, key: int, /) -> int:
+        """See `Host`."""
+        return self._writing("semaphore_create", lambda: self.kernel.semaphores.create(key))
+
+    def semaphore_add(self, semaphore: int, delta: int, /) -> None:
+        """See `Host`."""
+        self._writing("semaphore_add", lambda: self.kernel.semaphores.add(semaphore, delta))
+
+    def semaphore_wait_zero(self, semaphore: int, /, *, timeout: float) -> bool:
+        """See `Host`."""
+        return self.kernel.semaphores.wait_zero(semaphore, timeout=timeout)
+
+    def semaphore_remove(self, semaphore: int, /) -> None:
+        """See `Host`."""
+        self._writing("semaphore_remove", lambda: self.kernel.semaphores.remove(semaphore))
+
+    # ---- clocks and the process
+
+    def monotonic(self) -> float:
+        """See `ReadHost`."""
+        return self.kernel.clock.now
+
+    def wall_time(self) -> float:
+        """See `ReadHost`."""
+        return self.kernel.clock.wall
+
+    def sleep(self, seconds: float, /) -> None:
+        """See `ReadHost`."""
+        self.kernel.clock.advance(seconds)
+
+    def effective_user(self) -> int:
+        """See `ReadHost`."""
+        return self.kernel.scenario.host.user
+
+
+def _command_name(command: int) -> str:
+    return Command(command).name if command in set(Command) else f"dm command {command}"

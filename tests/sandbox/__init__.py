@@ -1,0 +1,1 @@
+"""Tests of the in-memory kernel and of scenario files."""
