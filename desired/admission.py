@@ -5,7 +5,7 @@ in words that names the rule and where it stands. Pure; must never admit a devic
 unless its identity was read from the device itself.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -120,14 +120,15 @@ class Blacklist:
 
     def path(self, name: str, kind: DeviceKind, udev: Mapping[str, str], attribute: str) -> Match:
         """All kinds but WWID, in their order: the first that blocks, else what the last one says."""
-        found = self.properties(udev, attribute)
-        if not found.outcome.blocks:
-            found = self.text(RuleKind.DEVNODE, name)
-        if not found.outcome.blocks:
-            found = self.device(kind.vendor, kind.product)
-        if not found.outcome.blocks:
-            found = self.protocol(kind.protocol)
-        return found
+        blocking = (found for found in self.answers(name, kind, udev, attribute) if found.outcome.blocks)
+        return next(blocking, None) or self.protocol(kind.protocol)
+
+    def answers(self, name: str, kind: DeviceKind, udev: Mapping[str, str], attribute: str) -> Iterator[Match]:
+        """What each kind but WWID says, in the order in which they are asked, each only when it is asked for."""
+        yield self.properties(udev, attribute)
+        yield self.text(RuleKind.DEVNODE, name)
+        yield self.device(kind.vendor, kind.product)
+        yield self.protocol(kind.protocol)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -202,7 +203,7 @@ def _excluded(rules: Rules, candidate: Candidate) -> Admission | None:
 
 def _entered(rules: Rules, candidate: Candidate, count: int) -> Admission:
     """The verdict on a device that may be a path. `count`: devices with its WWID, itself included."""
-    wanted = _wanted(rules, candidate, count)
+    wanted = find_multipaths(rules, candidate, count)
     if wanted.verdict is not Verdict.ADMITTED:
         return wanted
     finding = candidate.finding
@@ -228,7 +229,7 @@ def _queues_requests(existing: Map | None) -> bool:
     )
 
 
-def _wanted(rules: Rules, candidate: Candidate, count: int) -> Admission:
+def find_multipaths(rules: Rules, candidate: Candidate, count: int) -> Admission:
     """What find_multipaths says. A map that exists always goes on: to lose the wwids file must not cost a map."""
     mode, wwid = rules.find_multipaths.value, candidate.wwid
     words = f"find_multipaths {mode}"

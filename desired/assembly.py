@@ -9,7 +9,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from desired.admission import Candidate
-from desired.features import queue_mode_of
 from desired.grouping import GroupPath, PathGroup, alternate_adapters, best_group, group_paths
 from desired.model import DesiredMap, Member, Origin, OriginKind, Resolved
 from desired.observed import existing_order
@@ -115,7 +114,7 @@ class Assembler:
         self, first: Candidate, paths: Sequence[Path], profiles: Sequence[PathProfile], existing: Map | None
     ) -> MapProfile:
         loaded = existing.table if existing is not None else None
-        traits = map_traits(paths, profiles, existing=queue_mode_of(loaded.features) if loaded else None)
+        traits = map_traits(paths, profiles, loaded=loaded)
         key = (first.layers, first.attribute, profiles[0], traits)
         if key not in self._maps:
             made = map_profile(first.layers, traits, self.platform)

@@ -12,7 +12,7 @@ from desired import options
 from desired.admission import Blacklist, Candidate, Rules, admit
 from desired.assembly import Assembler, Warned
 from desired.config import Config, load_config
-from desired.identity import Standing, examine, page_names, wwid_of
+from desired.identity import Finding, Standing, examine, page_names, wwid_of
 from desired.model import Admission, ConfigMessage, Desired, DesiredMap, Origin, Resolved, Severity, Verdict
 from desired.naming import Bindings, Namer
 from desired.observed import Observed, observe, remembered
@@ -37,9 +37,9 @@ def derive(config: Config, snapshot: Snapshot, *, resident: bool) -> Desired:
     known = observe(snapshot)
     if known.no_configuration:
         return _untouched(config, snapshot, known)
-    candidates = _identify(config, snapshot, known)
-    admissions = admit(_rules(config, snapshot, known), candidates)
-    paths = _by_wwid(candidates, admissions)
+    candidates = identify(config, snapshot, known)
+    admissions = admit(rules_in_force(config, snapshot, known), candidates)
+    paths = by_wwid(candidates, admissions)
     namer = _namer(config, snapshot, known)
     names, nameless = namer.assign({wwid: members[0].layers for wwid, members in paths.items()})
     assembler = Assembler(Platform.of(snapshot.host, watched=resident))
@@ -67,7 +67,7 @@ def _untouched(config: Config, snapshot: Snapshot, known: Observed) -> Desired:
     )
 
 
-def _identify(config: Config, snapshot: Snapshot, known: Observed) -> tuple[Candidate, ...]:
+def identify(config: Config, snapshot: Snapshot, known: Observed) -> tuple[Candidate, ...]:
     """Every device with its WWID and what it says of itself, in the snapshot's order."""
     identifier = _Identifier(config, known)
     return tuple(identifier.candidate(path) for path in snapshot.paths)
@@ -90,10 +90,8 @@ class _Identifier:
         """One device."""
         kind, general = self._kind(path)
         attribute = uid_attribute(path.name, general, self._uid_attrs)
-        wwid, source = wwid_of(path, attribute.value)
+        wwid, source, finding = self._identity(path, attribute.value)
         member_of = self._known.members.get(path.dev)
-        if member_of is not None and (not wwid or (attribute.value and not path.udev.get(attribute.value))):
-            wwid, source = member_of.wwid, "the map that it is a path of"
         return Candidate(
             path=path,
             kind=kind,
@@ -102,8 +100,20 @@ class _Identifier:
             wwid=wwid,
             source=source,
             member_of=member_of if member_of is not None and member_of.wwid == wwid else None,
-            finding=examine(path, wwid, attribute.value, names=self._page_names),
+            finding=finding,
         )
+
+    def _identity(self, path: Path, attribute: str) -> tuple[Wwid, str, Finding]:
+        """The WWID, its source, and the device's word on it. What udev does not know is its map's, if it has one; only
+        a device that denies that, and says who it is, is who it says."""
+        own, source = wwid_of(path, attribute)
+        member_of = self._known.members.get(path.dev)
+        unknown = not path.udev.get(attribute) if attribute else not own
+        if member_of is not None and unknown:
+            finding = examine(path, member_of.wwid, attribute, names=self._page_names)
+            if finding.standing is not Standing.CONTRADICTED or own in ("", member_of.wwid):
+                return member_of.wwid, "the map that it is a path of", finding
+        return own, source, examine(path, own, attribute, names=self._page_names)
 
     def _kind(self, path: Path) -> tuple[DeviceKind, Layers]:
         key = (path.vendor, path.product, path.revision, path.protocol, path.bus)
@@ -125,7 +135,8 @@ class _Identifier:
         return self._names[page]
 
 
-def _rules(config: Config, snapshot: Snapshot, known: Observed) -> Rules:
+def rules_in_force(config: Config, snapshot: Snapshot, known: Observed) -> Rules:
+    """Everything that the verdicts on devices depend on besides the devices."""
     everywhere = global_settings(config)
     return Rules(
         blacklist=Blacklist(config),
@@ -137,7 +148,7 @@ def _rules(config: Config, snapshot: Snapshot, known: Observed) -> Rules:
     )
 
 
-def _by_wwid(candidates: Sequence[Candidate], admissions: Sequence[Admission]) -> dict[Wwid, list[Candidate]]:
+def by_wwid(candidates: Sequence[Candidate], admissions: Sequence[Admission]) -> dict[Wwid, list[Candidate]]:
     """The admitted paths of each WWID, in the order of their directories in sysfs, in which multipathd meets them."""
     pairs = zip(candidates, admissions, strict=True)
     admitted = [candidate for candidate, admission in pairs if admission.verdict is Verdict.ADMITTED]

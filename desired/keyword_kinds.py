@@ -31,7 +31,7 @@ from desired.values import (
 PERMISSION_BITS = 0o777
 _UNSIGNED = re.compile(r"[ \t-\r]*([0-9]+)[ \t-\r]*")
 _SCANNED = {8: re.compile(r"[ \t-\r]*([+-]?)([0-7]+)"), 10: re.compile(r"[ \t-\r]*([+-]?)([0-9]+)")}
-_KEY = re.compile(r"(?:0[xX])?([0-9a-fA-F]{1,16})")
+_KEY = re.compile(r"0?[xX]?([0-9a-fA-F]{1,16})")
 """A reservation key has eight bytes (SPC-5, PERSISTENT RESERVE OUT parameter list)."""
 
 
@@ -41,7 +41,9 @@ def scanned(text: str, base: int) -> tuple[int, bool] | None:
     found = _SCANNED[base].match(text)
     if not found:
         return None
-    magnitude = min(int(found[2], base), 2**64 - 1)
+    magnitude = int(found[2], base)
+    if magnitude >= 2**64:
+        return UINT_MAX, False
     value = (-magnitude if found[1] == "-" else magnitude) & UINT_MAX
     return value, value == magnitude and not text[found.end() :].strip()
 
@@ -49,12 +51,16 @@ def scanned(text: str, base: int) -> tuple[int, bool] | None:
 def _read_polling(at: Field) -> Reading[int]:
     found = _UNSIGNED.fullmatch(at.text)
     value = int(found[1]) if found else UINT_MAX + 1
-    return given(value) if value <= UINT_MAX else invalid(at, POLLING.expected)
+    # The largest number stands for "not set", so the next smaller one is used for it.
+    return given(min(value, UINT_MAX - 1)) if value <= UINT_MAX else invalid(at, POLLING.expected)
 
 
 def _read_longest_polling(at: Field) -> Reading[int]:
-    reading = _read_polling(at)
-    return cleared() if reading.value == 0 else reading
+    found = _UNSIGNED.fullmatch(at.text)
+    value = int(found[1]) if found else UINT_MAX + 1
+    if value > UINT_MAX:
+        return invalid(at, LONGEST_POLLING.expected)
+    return given(value) if value else cleared()
 
 
 POLLING: Kind[int] = Kind(expected="a whole number of seconds from 1", read=_read_polling)
@@ -221,9 +227,11 @@ def _read_key(at: Field) -> Reading[ReservationKey]:
     digits, colon, suffix = at.text.partition(":")
     found = _KEY.fullmatch(digits)
     wrong_suffix = bool(colon) and suffix != "aptpl"
-    if found is None or wrong_suffix or int(found[1], 16) == 0:
+    if found is None or digits == "0" or wrong_suffix:
         return Reading(Effect.REFUSE, None, "", f"expected {KEY.expected}")
-    return given(ReservationKey(int(found[1], 16), aptpl=bool(colon)))
+    key = int(found[1], 16)
+    hint = "" if key else f"a key of 0 stands for none; expected {KEY.expected}"
+    return given(ReservationKey(key, aptpl=bool(colon)), hint=hint)
 
 
 KEY: Kind[ReservationKey] = Kind(

@@ -19,8 +19,10 @@ from desired.values import Effect, Field, No, NoOr, Off, OffOr, Reading
 T = TypeVar("T")
 E = TypeVar("E", bound=StrEnum)
 
+LONG_MAX = 2**63 - 1
 INT_MIN, INT_MAX, UINT_MAX = -(2**31), 2**31 - 1, 2**32 - 1
 _NUMBER = re.compile(r"[ \t-\r]*([+-]?)0*([0-9]+)[ \t-\r]*")
+_WORDS = re.compile(r"[^ \f\r\t\v]+")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -160,7 +162,7 @@ PLAIN_NAME: Kind[str] = Kind(expected="a text without /, since it becomes part o
 
 
 def _read_map_name(at: Field) -> Reading[str]:
-    return _read_plain_name(at) if at.text else invalid(at, MAP_NAME.expected)
+    return _read_plain_name(at) if at.text else given("", hint=f"expected {MAP_NAME.expected}")
 
 
 MAP_NAME: Kind[str] = Kind(expected="a name without /, since it becomes a file name", read=_read_map_name)
@@ -171,9 +173,9 @@ def counted_words(count_at: int, *, example: str) -> Kind[str]:
     expected = f'words with the count of those that follow it, such as "{example}"'
 
     def read(at: Field) -> Reading[str]:
-        words = at.text.split()
+        words = _WORDS.findall(at.text)
         count = number(words[count_at]) if len(words) > count_at else None
-        if count is None or count < 0:
+        if count is None or not 0 <= count <= LONG_MAX:
             complaint = f"{at.place}, missing argument count for {at.keyword}"
             return Reading(Effect.KEEP, None, complaint, f"expected {expected}")
         actual = len(words) - count_at - 1

@@ -8,12 +8,13 @@ stood. Pure; must never drop a value without a message, except for an earlier va
 from collections.abc import Iterable, Iterator
 from dataclasses import fields, replace
 from functools import cache
+from operator import itemgetter
 
 from desired.conf.tree import Block, Place, Setting
 from desired.entries import DeviceEntry, MultipathEntry, ProtocolEntry, Settings
 from desired.hwtable import ARRAYS, Array
 from desired.model import ConfigMessage, Origin, OriginKind, Resolved, Severity
-from desired.options import ALIAS, PRODUCT, REVISION, TYPE, VENDOR, WWID
+from desired.options import ALIAS, GID, MODE, PRODUCT, REVISION, TYPE, UID, VENDOR, WWID
 from desired.regex import BadExpression, compile_expression, compile_pattern
 from desired.values import Effect
 from observers.snapshot import Wwid
@@ -22,12 +23,15 @@ Identity = tuple[str, str, str | None]
 DeviceTable = dict[Identity, DeviceEntry]
 """The device table, in its order."""
 
+_ATTRIBUTES = (MODE.key, UID.key, GID.key)
+
 
 def apply(settings: dict[str, Resolved[object]], items: Iterable[Setting], kind: OriginKind) -> None:
     """Put what a block sets on top of what is already set."""
     for item in items:
         if item.effect is Effect.SET:
-            settings[item.option.key] = Resolved(item.value, Origin(kind, str(item.place)))
+            origin = Origin(kind, str(item.place))
+            settings[item.option.key] = Resolved(item.value, origin, settings.get(item.option.key))
         elif item.effect is Effect.CLEAR:
             settings.pop(item.option.key, None)
 
@@ -41,7 +45,14 @@ def settings_of(block: Block, kind: OriginKind) -> dict[str, Resolved[object]]:
 
 def filled(later: Settings, earlier: Settings) -> Settings:
     """The later settings, with gaps filled from the earlier ones; an empty text is no value to fill a gap with."""
-    return {keyword: value for keyword, value in earlier.items() if value.value != ""} | dict(later)
+    both = {keyword: _over(value, earlier[keyword]) for keyword, value in later.items() if keyword in earlier}
+    return {keyword: value for keyword, value in earlier.items() if value.value != ""} | dict(later) | both
+
+
+def _over(later: Resolved[object], earlier: Resolved[object]) -> Resolved[object]:
+    """The later value, which now also takes the place of the earlier one."""
+    replaced = _over(later.replaced, earlier) if later.replaced is not None else earlier
+    return replace(later, replaced=replaced)
 
 
 @cache
@@ -151,7 +162,7 @@ def add_protocols(entries: dict[str, ProtocolEntry], blocks: Iterable[Block], fi
 def merge_multipaths(blocks: Iterable[Block]) -> tuple[dict[Wwid, MultipathEntry], tuple[ConfigMessage, ...]]:
     """The entries of all files by WWID, in the order of the WWIDs."""
     incomplete: list[ConfigMessage] = []
-    repeated: list[ConfigMessage] = []
+    repeated: list[tuple[Wwid, ConfigMessage]] = []
     merged: dict[Wwid, MultipathEntry] = {}
     for block in blocks:
         settings = settings_of(block, OriginKind.MULTIPATHS)
@@ -165,12 +176,29 @@ def merge_multipaths(blocks: Iterable[Block]) -> tuple[dict[Wwid, MultipathEntry
         if earlier is not None:
             text = f"merge_mptable: duplicate multipath config section for {wwid}"
             hint = f"the first is at {earlier.origin.where}; where both set a value the last one counts"
-            repeated.append(_message(block.place, text, Severity.WARNING, hint=hint))
-            settings = dict(filled(settings, earlier.settings))
+            repeated.append((wwid, _message(block.place, text, Severity.WARNING, hint=hint)))
+            settings = _with_attributes(filled(settings, earlier.settings), settings, earlier.settings)
         origin = Origin(OriginKind.MULTIPATHS, str(block.place))
         merged[wwid] = MultipathEntry(wwid=wwid, settings=settings, origin=origin)
     ordered = {wwid: merged[wwid] for wwid in sorted(merged)}
-    return ordered, (*incomplete, *repeated)
+    return ordered, (*incomplete, *(message for _, message in sorted(repeated, key=itemgetter(0))))
+
+
+def _with_attributes(merged: Settings, later: Settings, earlier: Settings) -> dict[str, Resolved[object]]:
+    """Merged settings in which mode, uid and gid are merged as multipath-tools does it.
+
+    It notes in one word which of them an entry sets, so that what the earlier entry says of the others is lost when the
+    later one sets any; and 0 is a gap to fill for it.
+    """
+    result = dict(merged)
+    if not any(keyword in later for keyword in _ATTRIBUTES):
+        return result
+    for keyword in _ATTRIBUTES:
+        if keyword not in later:
+            result.pop(keyword, None)
+        elif later[keyword].value == 0 and keyword in earlier:
+            result[keyword] = earlier[keyword]
+    return result
 
 
 def settle_aliases(entries: dict[Wwid, MultipathEntry]) -> tuple[dict[Wwid, MultipathEntry], tuple[ConfigMessage, ...]]:

@@ -1,7 +1,7 @@
 """The nouns of what should be: for every map the complete table to load, with an origin behind every value."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Generic, TypeVar
 
@@ -47,10 +47,12 @@ class Origin:
 
 @dataclass(frozen=True, slots=True)
 class Resolved(Generic[T_co]):
-    """A value and the origin that won."""
+    """A value and the origin that won. `replaced`: the value that it took the place of within its own layer (a line
+    above it, an earlier file), for explaining; two values are the same whatever they replaced."""
 
     value: T_co
     origin: Origin
+    replaced: "Resolved[T_co] | None" = field(default=None, compare=False, repr=False)
 
 
 class FailbackMode(StrEnum):

@@ -9,12 +9,10 @@ from dataclasses import dataclass
 from observers.dmtable import DevT
 from observers.snapshot import MPATH_PREFIX, DeviceName, Gap, Map, Path, Snapshot, Wwid
 
-CONFIGURATION = "configuration"
-"""The subject of gaps about files."""
-_STATE_FILES = ("bindings", "wwids")
+_STATE_FILES = ("/bindings", "/wwids")
 _HOST = "host"
-_NO_DEVICES = frozenset({_HOST, CONFIGURATION, "device-mapper"})
-"""Subjects of gaps that are neither about a block device nor about a map."""
+_NO_DEVICES = frozenset({_HOST, "device-mapper"})
+"""Subjects of gaps that are neither about a block device nor about a map; those about files are absolute paths."""
 _LISTING = "list of block devices"
 _IDENTITY = ("VPD page 0x83", "INQUIRY", "health", "state")
 """Parts of a device whose gap explains why its identity was not read, the best explanation first."""
@@ -39,7 +37,7 @@ def observe(snapshot: Snapshot) -> Observed:
     """The indexes over a snapshot."""
     names: dict[str, Wwid | None] = {device.name: None for device in snapshot.other_devices}
     names |= {each.name: each.wwid for each in snapshot.maps}
-    files = {gap.what: gap.reason for gap in snapshot.gaps if gap.subject == CONFIGURATION}
+    files = {gap.subject: gap.reason for gap in snapshot.gaps if gap.subject.startswith("/")}
     return Observed(
         maps={each.wwid: each for each in snapshot.maps if each.uuid.startswith(MPATH_PREFIX)},
         members={dev: each for each in snapshot.maps if each.table is not None for dev in each.table.devices},
@@ -62,7 +60,7 @@ def _unseen(snapshot: Snapshot, names: set[str]) -> str:
     for gap in snapshot.gaps:
         if gap.subject == _HOST and gap.what == _LISTING:
             return f"{gap.what}: {gap.reason}"
-        if gap.subject not in known:
+        if gap.subject not in known and not gap.subject.startswith("/"):
             return f"{gap.subject}: {gap.what}: {gap.reason}"
     return ""
 

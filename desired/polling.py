@@ -4,6 +4,7 @@ In: the settings of `defaults`. Out: the same with both intervals, or why they c
 an interval without an origin that says so.
 """
 
+from dataclasses import replace
 from typing import cast
 
 from desired.entries import Settings
@@ -22,13 +23,14 @@ def with_polling_intervals(defaults: Settings) -> Settings:
     """The settings with both intervals in order, when at least one of them is set."""
     interval, longest = _set(defaults)
     if longest is None and interval is not None:
-        implied = _implied(min(interval.value * RATIO, _LARGEST), f"{RATIO} times polling_interval", interval)
+        limit = interval.value * RATIO if interval.value < _LARGEST // RATIO else _LARGEST
+        implied = _implied(limit, f"{RATIO} times polling_interval", interval)
         return {**defaults, MAX_POLLING_INTERVAL.key: implied}
     if longest is not None and interval is None:
         implied = _implied(max(longest.value // RATIO, 1), "a quarter of max_polling_interval", longest)
         return {**defaults, POLLING_INTERVAL.key: implied}
     if longest is not None and interval is not None and interval.value > longest.value:
-        implied = _implied(longest.value, "limited by max_polling_interval", longest)
+        implied = replace(_implied(longest.value, "limited by max_polling_interval", longest), replaced=interval)
         return {**defaults, POLLING_INTERVAL.key: implied}
     return defaults
 
@@ -57,11 +59,10 @@ def trouble(defaults: Settings) -> str:
 
 def _finishes(interval: int, longest: int) -> bool:
     """Whether the search for a common multiple of all intervals ends: it doubles, in 32 bits, what is too small."""
-    if longest % interval == 0:
-        return True
     multiple = interval
-    while multiple and 2 * multiple <= _LARGEST:
-        if 2 * multiple >= longest:
+    while longest % interval and multiple:
+        doubled = (2 * multiple) & _LARGEST
+        if doubled >= longest:
             return True
-        multiple *= 2
-    return (2 * multiple) % (_LARGEST + 1) >= longest
+        multiple = doubled
+    return multiple > 0

@@ -19,6 +19,7 @@ from desired.features import (
     QueueMode,
     add_feature,
     feature_words,
+    queue_mode_of,
     reconcile,
     reconcile_queue_mode,
 )
@@ -26,6 +27,7 @@ from desired.model import Failback, Origin, OriginKind, Resolved
 from desired.options import Layer, Option
 from desired.precedence import Layers
 from desired.values import GroupingPolicy, MarginalPathgroups, RetryMode, RrWeight
+from observers.dmtable import MultipathTable
 from observers.snapshot import Alua, Bus, Hex, HostFacts, Path
 
 T = TypeVar("T")
@@ -176,12 +178,15 @@ def _checker(layers: Layers, traits: PathTraits) -> Resolved[str]:
 
 
 def _checker_timeout(layers: Layers, traits: PathTraits) -> Resolved[int]:
-    configured = layers.lookup(options.CHECKER_TIMEOUT)
-    if configured is not None:
-        return configured
-    if traits.timeout:
-        return Resolved(traits.timeout, Origin(OriginKind.KERNEL, why="sysfs device/timeout"))
-    return Resolved(_FALLBACK_TIMEOUT, Origin(OriginKind.BUILT_IN))
+    return layers.lookup(options.CHECKER_TIMEOUT) or timeouts_unless_configured(traits)[0]
+
+
+def timeouts_unless_configured(traits: PathTraits) -> tuple[Resolved[int], ...]:
+    """How long a check may take when no layer says so, the strongest first."""
+    fallback = Resolved(_FALLBACK_TIMEOUT, Origin(OriginKind.BUILT_IN))
+    if not traits.timeout:
+        return (fallback,)
+    return Resolved(traits.timeout, Origin(OriginKind.KERNEL, why="sysfs device/timeout")), fallback
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -190,16 +195,17 @@ class MapTraits:
 
     `attached`: device handler that the kernel attached to the first path that has one. `all_tpgs`: every path has
     target port groups. `alua_priorities`: every path's prioritizer is alua or sysfs. `queue_mode`: the one that the map
-    has, or must get; None: as configured.
+    has, or must get; None: as configured. `queues`: whether I/O waits for paths in the loaded table.
     """
 
     attached: str
     all_tpgs: bool
     alua_priorities: bool
     queue_mode: QueueMode | None
+    queues: bool
 
 
-def map_traits(paths: Iterable[Path], profiles: Iterable[PathProfile], *, existing: QueueMode | None) -> MapTraits:
+def map_traits(paths: Iterable[Path], profiles: Iterable[PathProfile], *, loaded: MultipathTable | None) -> MapTraits:
     """The traits of a map. A path of which nothing is known does not speak against the others."""
     paths, profiles = tuple(paths), tuple(profiles)
     known = {profile.tpgs for profile in profiles}
@@ -208,7 +214,8 @@ def map_traits(paths: Iterable[Path], profiles: Iterable[PathProfile], *, existi
         attached=next((path.alua.handler for path in paths if path.alua.handler), ""),
         all_tpgs=0 not in known and bool(known - {None}),
         alua_priorities=all(profile.prioritizer.value in _ALUA_PRIORITIZERS for profile in profiles),
-        queue_mode=QueueMode.BIO if over_tcp else existing,
+        queue_mode=QueueMode.BIO if over_tcp else queue_mode_of(loaded.features) if loaded else None,
+        queues=loaded is not None and loaded.queues,
     )
 
 
@@ -318,15 +325,19 @@ def _retained(layers: Layers, platform: Platform) -> Resolved[bool]:
 
 def _handler(layers: Layers, traits: MapTraits, platform: Platform) -> Resolved[str]:
     """The kernel's own handler goes before the configured one; alua only where it can work, and there also unasked."""
-    if traits.attached and _retained(layers, platform).value:
-        chosen = Resolved(f"1 {traits.attached}", Origin(OriginKind.KERNEL, why="attached, sysfs dh_state"))
-    else:
-        chosen = layers.require(options.HARDWARE_HANDLER)
+    chosen = attached_handler(layers, traits, platform) or layers.require(options.HARDWARE_HANDLER)
     if traits.all_tpgs and chosen.value == _NO_HANDLER and chosen.origin.kind is OriginKind.BUILT_IN:
         return Resolved(_ALUA, _detected("all paths have target port groups"))
     if not traits.all_tpgs and chosen.value == _ALUA:
         return Resolved(_NO_HANDLER, _detected("not all paths have target port groups"))
     return chosen
+
+
+def attached_handler(layers: Layers, traits: MapTraits, platform: Platform) -> Resolved[str] | None:
+    """The handler that the kernel has attached and keeps; None: there is none, or it is not kept."""
+    if not traits.attached or not _retained(layers, platform).value:
+        return None
+    return Resolved(f"1 {traits.attached}", Origin(OriginKind.KERNEL, why="attached, sysfs dh_state"))
 
 
 def _repeat_count(layers: Layers, platform: Platform) -> tuple[str, Resolved[int]]:
@@ -353,16 +364,26 @@ def _queueing(layers: Layers, traits: MapTraits, platform: Platform) -> _Queuein
     if result.no_path_retry is not None:
         origin = configured.origin if configured else replace(features.origin, why=f"features {QUEUE}")
         if result.no_path_retry != RetryMode.FAIL:
-            origin, words = _queued(layers, platform, origin, words)
+            origin, words = _queued(layers, traits, platform, Resolved(words, origin))
         shown["no_path_retry"] = Resolved(result.no_path_retry, origin)
+    elif traits.queues:  # nobody says what it should be, so it stays as somebody made it
+        words = add_feature(words, QUEUE)
     if retain.value and platform.kernel < _RETAINS_ALWAYS:
         words = add_feature(words, RETAIN)
     return _Queueing(feature_words(words), shown, result.notes)
 
 
-def _queued(layers: Layers, platform: Platform, origin: Origin, words: str) -> tuple[Origin, str]:
-    """Without a daemon nobody would end the waiting, so I/O fails, unless queue_without_daemon says otherwise."""
+def _queued(layers: Layers, traits: MapTraits, platform: Platform, words: Resolved[str]) -> tuple[Origin, str]:
+    """Without a daemon nobody would end the waiting: a new map's I/O fails, unless queue_without_daemon says otherwise.
+
+    A loaded map stays as it is: its daemon may just be between stop and start, and ended the waiting itself if it left.
+    """
     if platform.watched or layers.require(options.QUEUE_WITHOUT_DAEMON).value:
-        return origin, add_feature(words, QUEUE)
-    why = f"{QUEUE} is left out of the table: no daemon watches over the map, and queue_without_daemon is no"
-    return replace(origin, why=f"{origin.why}; {why}" if origin.why else why), words
+        return words.origin, add_feature(words.value, QUEUE)
+    why = "no daemon watches over the map, and queue_without_daemon is no: "
+    if traits.queues:
+        queueing, why = add_feature(words.value, QUEUE), why + f"{QUEUE} stays in the table that has it"
+    else:
+        queueing, why = words.value, why + f"{QUEUE} is left out of the table"
+    before = words.origin.why
+    return replace(words.origin, why=f"{before}; {why}" if before else why), queueing

@@ -48,6 +48,7 @@ def style_of(stream: TextIO) -> topology.Style:
 
 
 def host_of(options: argparse.Namespace) -> Host:
+    """The host that the options name: this one, or a sandbox."""
     if options.sandbox is None:
         if options.after is not None:
             raise InputError("--after passes virtual time, which only a sandbox has", hint="add --sandbox SCENARIO")
@@ -91,8 +92,7 @@ def _usable(snapshot: Snapshot, host: Host) -> Snapshot:
         )
     why = next((gap.reason for gap in snapshot.gaps if gap.subject == "device-mapper"), "no answer")
     raise MpathError(
-        f"no device-mapper in this kernel: {why}",
-        hint="load it with `modprobe dm-multipath`; in a container, /dev/mapper/control must be passed in",
+        f"device-mapper cannot be used: {why}", hint="in a container, /dev/mapper/control must be passed in"
     )
 
 

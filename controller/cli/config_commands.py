@@ -10,14 +10,26 @@ their ends, and tells every message with its place, the line, and what to do.
 
 import argparse
 import pwd
+import sys
 from collections.abc import Iterable, Iterator, Mapping
+from operator import attrgetter
+from typing import TextIO
 
 from controller.cli import commands
+from controller.cli.config_report import Checked, as_json, as_text
+from desired.conf.printer import Present, print_config
+from desired.config import Config, ConfigRefused, check_files, load_config
+from desired.derive import derive
 from desired.model import ConfigMessage, Verdict
-from desired.values import Account
-from observers import config_files
+from desired.precedence import DeviceKind
+from desired.values import Account, Surroundings
+from observers import config_files, system
 from observers.config_files import MAIN_FILE
 from observers.errors import InputError
+from observers.host import ReadHost
+from observers.kernel.real_host import RealHost
+from observers.reading import Reader
+from observers.snapshot import Snapshot, TextFile
 
 NR_OPEN = "/proc/sys/fs/nr_open"
 """The kernel's limit of open files per process."""
@@ -79,7 +91,7 @@ def _show(files: tuple[TextFile, ...], main: str, surroundings: Surroundings, sn
     try:
         config = load_config(files, main=main, surroundings=surroundings)
     except ConfigRefused as refused:
-        _tell(refused.messages)
+        _tell(refused.messages, but=refused.because)
         return commands.FAILED
     _tell(config.messages)
     present = _present(config, snapshot) if snapshot is not None else None
@@ -87,9 +99,10 @@ def _show(files: tuple[TextFile, ...], main: str, surroundings: Surroundings, sn
     return commands.DONE
 
 
-def _tell(messages: Iterable[ConfigMessage]) -> None:
-    """The messages in the words of multipath-tools, and none but those."""
-    _write(sys.stderr, "".join(f"{message.text}\n" for message in messages if not message.ours))
+def _tell(messages: Iterable[ConfigMessage], *, but: ConfigMessage | None = None) -> None:
+    """The messages of multipath-tools in its words, and of ours none but one."""
+    told = (message for message in messages if not message.ours or message is but)
+    _write(sys.stderr, "".join(f"{message.text}\n" for message in told))
 
 
 def _present(config: Config, snapshot: Snapshot) -> Present:

@@ -86,16 +86,16 @@ NO_DIFFERENCE = Diff()
 
 
 def compare(live: Map, wanted: DesiredMap, table: MultipathTable, *, usable: frozenset[DevT], writable: bool) -> Diff:
-    """What separates a map that has a table from the desired one.
+    """What separates a map from the desired one; of a device without a table only the name can be compared.
 
     `table`: the desired table as far as it can be had now. `usable`: the paths that I/O may use. `writable`: whether
     all paths of the map can be written to; a map that was made read-only because of its paths stays so.
     """
-    if live.table is None:
-        return NO_DIFFERENCE
     found: list[Difference] = []
     if live.name != wanted.alias.value:
         found.append(Difference(What.NAME, live.name, wanted.alias.value))
+    if live.table is None:
+        return Diff(tuple(found))
     if live.table.size != table.size:
         found.append(Difference(What.SIZE, f"{live.table.size} sectors", f"{table.size} sectors"))
     if live.read_only != wanted.read_only and (wanted.read_only or writable):

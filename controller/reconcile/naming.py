@@ -11,6 +11,7 @@ In: the view, a map, its limits. Out: a part, or a name with its reason. It must
 from dataclasses import dataclass, replace
 
 from actuators.steps import RenameMap, UdevFlags
+from controller.reconcile.diff import What
 from controller.reconcile.order import Part, Phase, TurnedDown
 from controller.reconcile.tables import BASE_FLAGS, Case
 from controller.reconcile.view import View, names_taken
@@ -37,18 +38,23 @@ UNLIMITED = Limits()
 def rename(view: View, case: Case, limits: Limits) -> Part | None:
     """The renaming of a map, or why it keeps its name; None when it has its own."""
     live, new, name = case.live, case.wanted.alias.value, case.live.name
-    if live.name == new:
+    difference = case.diff.get(What.NAME)
+    if difference is None:
         return None
     if new in view.foreign_names:
         return _keeps(name, f"{new} is the name of a device that is not ours")
     if limits.name is None:
-        return _renames(case, new, f"{name} -> {new}")
+        return _renames(case, new, str(difference))
     if not limits.name.ring:
         return _keeps(name, f"{new} is the name of the map of {limits.name.owner}, which keeps it")
+    if not limits.park:
+        return _keeps(name, f"{new} is free after this plan", wake_at=view.now)
     parked = Alias(live.wwid)
-    if not limits.park or limits.no_park or parked in names_taken(view):
-        return _keeps(name, f"{new} is not free yet", wake_at=view.now)
-    reason = f"{name} -> {parked} for the time being: maps exchange their names, and {new} is free only after that"
+    if limits.no_park or parked in names_taken(view):
+        return _keeps(name, f"maps exchange their names, and {parked}, its name for the time being, is taken")
+    reason = (
+        f"name: {name} -> {parked} for the time being: maps exchange their names, and {new} is free only after that"
+    )
     return replace(_renames(case, parked, reason), wake_at=view.now)
 
 
@@ -59,7 +65,7 @@ def _keeps(name: Alias, why: str, *, wake_at: float | None = None) -> Part:
 def _renames(case: Case, new: Alias, reason: str) -> Part:
     flags = BASE_FLAGS | (UdevFlags.NO_KPARTX if case.wanted.skip_kpartx else UdevFlags.NONE)
     step = RenameMap(map=case.ref, new_name=new, udev=flags)
-    return Part(phase=Phase.NAME, action="rename", steps=(step,), reasons=(f"name: {reason}",))
+    return Part(phase=Phase.NAME, action="rename", steps=(step,), reasons=(reason,))
 
 
 def first_name(view: View, wanted: DesiredMap, limits: Limits) -> tuple[Alias | None, str]:

@@ -15,7 +15,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
-from actuators.steps import RecordStep, RememberWwid, Step, TriggerUevent, WriteBindings
+from actuators.steps import FailPath, RecordStep, ReinstatePath, RememberWwid, Step, TriggerUevent, WriteBindings
 from controller.reconcile.plan import MapPlan, Plan
 from controller.reconcile.preview_values import (
     ALIAS,
@@ -163,7 +163,7 @@ class Preview:
     """Everything that a candidate changes.
 
     `compared`: False when the present configuration can't be used, so that there are only the maps as they are to
-    compare with. `maps`: all of them. `settings`: of the defaults section, those that no map's properties show.
+    compare with. `maps`: all of them. `settings`: of the defaults section, those that no map takes its value from.
     `messages`, `findings`: only new ones; `settled`: messages on the present configuration that are gone.
     """
 
@@ -319,8 +319,10 @@ def _subject(step: Step) -> tuple[str, ...]:
             return kind, *_record_subject(step)
         case TriggerUevent():
             return kind, step.dev
+        case FailPath() | ReinstatePath():
+            return kind, step.map.uuid, step.dev
         case _:
-            return kind, step.map.uuid, getattr(step, "dev", "")
+            return kind, step.map.uuid
 
 
 def _record_subject(step: RecordStep) -> tuple[str, ...]:
@@ -349,8 +351,12 @@ def _bindings(snapshot: Snapshot, before: Desired, after: Desired) -> Iterable[B
 def _settings(before: Side | None, after: Side, maps: Iterable[MapPreview]) -> tuple[ValueChange, ...]:
     if before is None:
         return ()
-    shown = {change.keyword for each in maps for change in each.values}
-    return tuple(each for each in setting_changes(before.config, after.config) if each.keyword not in shown)
+    shown = {(each.keyword, end) for of in maps for each in of.values for end in (each.old, each.new)}
+    return tuple(
+        each
+        for each in setting_changes(before.config, after.config)
+        if not {(each.keyword, each.old), (each.keyword, each.new)} & shown
+    )
 
 
 def _only_in(

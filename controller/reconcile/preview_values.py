@@ -1,7 +1,8 @@
 """What differs between two desired forms of a map, and between two configurations: values with both origins.
 
 In: two desired maps, or two configurations. Out: changes. Values are compared, never origins: the same value from
-another place is no change. It must never decide what follows from a change.
+another place is no change. Only where the table differs, a value that has another effect now is told too. It must never
+decide what follows from a change.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -11,16 +12,15 @@ from typing import Any
 from desired.config import Config
 from desired.model import DesiredMap, Origin, OriginKind, Resolved
 from desired.options import OPTIONS, Layer, Option, Section
-from desired.precedence import Layers, global_settings
-from observers.dmtable import DevT, MultipathTable, TableGroup, format_table
-from observers.snapshot import DeviceName
+from observers.dmtable import DevT, MultipathTable, TableGroup, TablePath, format_table
+from observers.snapshot import DeviceName, dev_key
 
 ALIAS = "alias"
 PRIORITY = "priority"
 REJECTED = "rejected"
 """The name under which a map that can't be as desired is told."""
 
-_IMPLIED = Origin(OriginKind.IMPLIED)
+_IMPLIED, _BUILT_IN = Origin(OriginKind.IMPLIED), Origin(OriginKind.BUILT_IN)
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +36,11 @@ class ValueChange:
     new: Resolved[str] | None
     paths: tuple[DeviceName, ...] = ()
     everywhere: bool = False
+
+    @property
+    def differs(self) -> bool:
+        """Whether the value is another one. If not, only the reason is, and that is why the table differs."""
+        return (self.old.value if self.old else None) != (self.new.value if self.new else None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,13 +65,17 @@ def value_changes(old: DesiredMap, new: DesiredMap) -> tuple[ValueChange, ...]:
     """The properties of a map that have another value; the name first, priorities of paths last."""
     had, has = _properties(old), _properties(new)
     keywords = dict.fromkeys([*has, *had])
-    changes = (ValueChange(keyword, had.get(keyword), has.get(keyword)) for keyword in keywords)
-    return (*(each for each in changes if _differs(each)), *_priorities(old, new))
+    changes = [ValueChange(keyword, had.get(keyword), has.get(keyword)) for keyword in keywords]
+    found = [each for each in changes if each.differs or (old.table != new.table and _reasoned_otherwise(each))]
+    return (*found, *_priorities(old, new))
 
 
-def _differs(change: ValueChange) -> bool:
+def _reasoned_otherwise(change: ValueChange) -> bool:
+    """Whether the same value of the same layer has other effects than before, as its origin says."""
     old, new = change.old, change.new
-    return (old.value if old else None) != (new.value if new else None)
+    return (
+        old is not None and new is not None and old.origin.kind is new.origin.kind and old.origin.why != new.origin.why
+    )
 
 
 def _properties(wanted: DesiredMap) -> dict[str, Resolved[str]]:
@@ -92,18 +101,19 @@ def _priority(value: Resolved[int | None]) -> Resolved[str]:
 
 def setting_changes(before: Config, after: Config) -> Iterable[ValueChange]:
     """The settings of the defaults section, built-in defaults included, that have another value."""
-    old, new = global_settings(before), global_settings(after)
     for option in OPTIONS:
         if Section.DEFAULTS in option.sections and option.ignored is None and option.key == option.keyword:
             everywhere = option.layers[:1] == (Layer.DEFAULTS,)
-            change = ValueChange(option.keyword, _text(old, option), _text(new, option), everywhere=everywhere)
-            if _differs(change):
+            change = ValueChange(option.keyword, _text(before, option), _text(after, option), everywhere=everywhere)
+            if change.differs:
                 yield change
 
 
-def _text(layers: Layers, option: Option[Any]) -> Resolved[str] | None:
-    found = layers.lookup(option)
-    return Resolved(option.write(found.value), found.origin) if found is not None else None
+def _text(config: Config, option: Option[Any]) -> Resolved[str] | None:
+    found = config.defaults.get(option.key)
+    if found is not None:
+        return Resolved(option.write(found.value), found.origin)
+    return Resolved(option.write(option.default), _BUILT_IN) if option.default is not None else None
 
 
 def table_change(
@@ -124,11 +134,9 @@ def _line(table: MultipathTable) -> str:
 def _parts(old: MultipathTable, new: MultipathTable, names: Mapping[DevT, DeviceName]) -> Iterable[PartChange]:
     for what, text in _PARTS:
         had, has = text(old, names), text(new, names)
-        if had != has:
+        # With other groups, the one to begin with is another as a matter of course.
+        if had != has and not (what == _FIRST and _groups(old, names) != _groups(new, names)):
             yield PartChange(what, had, has)
-            if what == _GROUPS:
-                # With other groups, the one to begin with and the arguments in each differ as a matter of course.
-                return
 
 
 Names = Mapping[DevT, DeviceName]
@@ -160,24 +168,28 @@ def _group(group: TableGroup, names: Names) -> str:
 
 
 def _arguments(table: MultipathTable, names: Names) -> str:
-    paths = [path for group in table.groups for path in group.paths]
+    paths = sorted((path for group in table.groups for path in group.paths), key=_number)
     if len({path.args for path in paths}) > 1:
         return ", ".join(" ".join((names.get(path.dev, path.dev), *path.args)) for path in paths)
     return " ".join(paths[0].args) if paths else "none"
+
+
+def _number(path: TablePath) -> tuple[int, int]:
+    return dev_key(path.dev)
 
 
 def _first(table: MultipathTable, names: Names) -> str:
     return _group(table.groups[table.initial_group - 1], names) if table.initial_group else "none"
 
 
-_GROUPS = "path groups"
+_FIRST = "group to begin with"
 _PARTS: tuple[tuple[str, Callable[[MultipathTable, Names], str]], ...] = (
     ("size", _size),
     ("features", _features),
     ("hardware handler", _handler),
     ("path selector", _selectors),
-    (_GROUPS, _groups),
+    ("path groups", _groups),
     ("path arguments", _arguments),
-    ("group to begin with", _first),
+    (_FIRST, _first),
 )
 """The parts of a table in the order of its line, and each in words."""

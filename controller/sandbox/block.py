@@ -42,6 +42,11 @@ class Io:
     result: Result | None = None
     probe: bool = False
 
+    @property
+    def waits(self) -> bool:
+        """Whether it has no result yet."""
+        return self.result is None
+
     def end(self, result: Result) -> None:
         """Give the result; once."""
         self.result = result

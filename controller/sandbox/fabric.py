@@ -46,7 +46,7 @@ def check_condition(what: Sense) -> ScsiReply:
     return ScsiReply(status=2, host_status=0, driver_status=0, sense=pages.sense(*what), data=b"")
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Unit:
     """A logical unit now. `states`: of each target port group, by its number."""
 
@@ -56,7 +56,7 @@ class Unit:
     states: dict[int, AccessState]
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Nexus:
     """One initiator port, one target port, one LUN: to whom unit attentions are owed."""
 

@@ -3,7 +3,7 @@
 In: a file's text. Out: `Line`s as multipath-tools reads them (a buffer of 1024 bytes, so that a longer line counts as
 several) and, per line, `Token`s. Pure; must never raise: every text has tokens, if only none.
 
-The language: blanks separate words, and whatever is not printable ASCII is a blank; `#` and `!` begin a comment, even
+The language: blanks separate words, and whatever is not ASCII is a blank; `#` and `!` begin a comment, even
 in the middle of a word; `{` and `}` are words by themselves; `"` begins a text in which all this is not special and
 `""` stands for one quote.
 """
@@ -17,19 +17,21 @@ LINE_BYTES = 1023
 WIDEST_CHARACTER = 4
 """Bytes of the longest UTF-8 sequence."""
 
-_BLANKS = re.compile(r"[^!-~]*")
-_WORD = re.compile(r"[^\x00- \x7f-\U0010ffff!#{}\"]+")
+_BLANKS = re.compile(r"[\t-\r \x80-\U0010ffff]*")
+_WORD = re.compile(r"[^\t-\r \x80-\U0010ffff!#{}\"]+")
 _QUOTED = re.compile(r'(?:[^"]|"")*')
 
 
 @dataclass(frozen=True, slots=True)
 class Line:
     """What one read into the buffer gives. `number`: of the line in the file, from 1; `offset`: characters of that line
-    before this text (not 0 only for the rest of an over-long line)."""
+    before this text (not 0 only for the rest of an over-long line). `counted`: the number by which multipath-tools
+    calls it, which counts the pieces of over-long lines, too."""
 
     number: int
     offset: int
     text: str
+    counted: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,11 +50,15 @@ class Token:
 
 def lines_of(text: str) -> Iterator[Line]:
     """The lines of a file, an over-long one in several pieces."""
+    counted = 0
     for number, whole in enumerate(text.split("\n"), start=1):
-        offset = 0
+        offset, piece = 0, ""
         for piece in _pieces(whole):
-            yield Line(number, offset, _until_end(piece))
+            counted += 1
+            yield Line(number, offset, _until_end(piece), counted)
             offset += len(piece)
+        # When a piece fills the buffer, what ends the line is a piece of its own.
+        counted += len(whole) >= LINE_BYTES // WIDEST_CHARACTER and byte_length(piece) == LINE_BYTES
 
 
 def _pieces(line: str) -> Iterator[str]:

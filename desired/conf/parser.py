@@ -16,7 +16,7 @@ from desired.conf.lexer import Line, Token, lines_of, tokenize
 from desired.conf.tree import Block, Place, Setting
 from desired.model import ConfigMessage, Severity
 from desired.options import BRACED, GRAMMAR, Option, Section
-from desired.values import Effect, Field, Surroundings
+from desired.values import Effect, Field, Reading, Surroundings
 from observers.snapshot import TextFile
 
 OPEN, CLOSE = "{", "}"
@@ -74,7 +74,7 @@ class _Reader:
         self.told = told
         self.messages: list[ConfigMessage] = []
         self.refusals: list[ConfigMessage] = []
-        self.line = Line(1, 0, "")
+        self.line = Line(1, 0, "", 1)
         self.open = [_Frame(Section.ROOT, "", Place(path, 1, 1))]
 
     def take(self, line: Line, tokens: tuple[Token, ...]) -> None:
@@ -119,18 +119,24 @@ class _Reader:
 
     def _read(self, option: Option[Any], tokens: tuple[Token, ...]) -> None:
         value = _value(tokens)
-        at = Field(option.keyword, value.text, self.path, self.line.number, self.surroundings)
+        at = Field(option.keyword, value.text, self.path, self.line.counted, self.surroundings)
         reading = option.kind.read(at)
-        refused = reading.effect is Effect.REFUSE
-        if reading.complaint or (reading.hint and not refused):
-            severity = Severity.WARNING if reading.effect in (Effect.SET, Effect.CLEAR) else Severity.ERROR
-            text = reading.complaint or f'{self._here}, {option.keyword} "{value.text}" has no effect'
-            self._say(text, at=value, severity=severity, hint=reading.hint, ours=not reading.complaint)
-        if refused:
+        self._tell(option, value, reading)
+        if reading.effect is Effect.REFUSE:
             text = f"{self._here}, parsing failed: {self.line.text}"
             self._say(text, at=value, severity=Severity.ERROR, hint=f"{option.keyword}: {reading.hint}")
             self.refusals.append(self.messages[-1])
         self.open[-1].items.append(Setting(option, value.text, self._place(tokens[0]), reading.effect, reading.value))
+
+    def _tell(self, option: Option[Any], value: Token, reading: Reading[Any]) -> None:
+        """Say what there is to say about a value: each line of a complaint is a message."""
+        severity = Severity.WARNING if reading.effect in (Effect.SET, Effect.CLEAR) else Severity.ERROR
+        for text in filter(None, reading.complaint.split("\n")):
+            self._say(text, at=value, severity=severity, hint=reading.hint)
+        if reading.hint and not reading.complaint and reading.effect is not Effect.REFUSE:
+            outcome = f"is read as {option.write(reading.value)}" if reading.effect is Effect.SET else "has no effect"
+            text = f'{self._here}, {option.keyword} "{value.text}" {outcome}'
+            self._say(text, at=value, severity=severity, hint=reading.hint, ours=True)
 
     def _deprecated(self, option: Option[Any], keyword: Token) -> None:
         if option.keyword in self.told:
@@ -143,8 +149,7 @@ class _Reader:
         if len(self.open) > 1:
             self._pop()
             return
-        where = f"line {self.line.number} of {self.path}"
-        self._say(f"unmatched '{CLOSE}' at {where}", at=brace, hint="no section is open here")
+        self._say(f"unmatched '{CLOSE}' at {self._line}", at=brace, hint="no section is open here")
         self._unknown(brace)
 
     def _pop(self) -> None:
@@ -218,11 +223,11 @@ class _Reader:
 
     @property
     def _here(self) -> str:
-        return f"{self.path} line {self.line.number}"
+        return f"{self.path} line {self.line.counted}"
 
     @property
     def _line(self) -> str:
-        return f"line {self.line.number} of {self.path}"
+        return f"line {self.line.counted} of {self.path}"
 
     def _place(self, token: Token) -> Place:
         return Place(self.path, self.line.number, self.line.offset + token.start + 1)

@@ -169,9 +169,16 @@ def test_a_path_whose_own_wwid_is_missing_belongs_to_its_map() -> None:
     assert (found.verdict, found.wwid) == (Verdict.ADMITTED, A)
 
 
-def test_a_path_whose_own_wwid_is_missing_and_who_denies_its_map_does_not_stay() -> None:
+def test_a_path_whose_own_wwid_is_missing_and_who_denies_its_map_is_who_it_says() -> None:
     path = replace(scsi_path(0, B), udev={})
-    assert verdict(host(path, maps=(loaded_map(A, path),))).verdict is Verdict.MISMATCH
+    found = verdict(host(path, config=find("off"), maps=(loaded_map(A, path),)))
+    assert (found.verdict, found.wwid) == (Verdict.ADMITTED, B)
+
+
+def test_a_path_whose_own_wwid_is_missing_and_who_became_another_unit_does_not_stay() -> None:
+    path = replace(scsi_path(0, A), udev={}, page83_device=page83(B))
+    found = verdict(host(path, config=find("off"), maps=(loaded_map(A, path),)))
+    assert (found.verdict, found.wwid) == (Verdict.MISMATCH, A)
 
 
 def test_a_path_that_udev_calls_another_unit_must_prove_it() -> None:

@@ -168,6 +168,24 @@ def test_without_a_daemon_nothing_queues_and_the_origin_says_why() -> None:
     assert (retry.value, "no daemon watches over the map" in retry.origin.why) == ("queue", True)
 
 
+@pytest.mark.parametrize("queues", [True, False], ids=["that queues", "that does not queue"])
+def test_without_a_daemon_a_loaded_map_stays_as_it_is(*, queues: bool) -> None:
+    """The daemon may just be between its stop and its start; when it leaves for good it ends the queueing itself."""
+    before = host(OPTIMIZED)
+    wanted = the_map(before, resident=queues)
+    assert wanted.table.queues is queues
+    loaded = replace(before, maps=(made_map(wanted, 0),))
+    assert the_map(loaded, resident=False).table.queues is queues
+
+
+def test_queueing_that_nobody_configured_stays_as_somebody_made_it() -> None:
+    before = host(scsi_path(0, A))
+    wanted = the_map(before)
+    assert not wanted.table.queues
+    asked = replace(wanted, table=replace(wanted.table, features=("queue_if_no_path",)))
+    assert the_map(replace(before, maps=(made_map(asked, 0),))).table.queues
+
+
 def test_without_a_daemon_queueing_can_be_asked_for() -> None:
     assert the_map(host(OPTIMIZED, defaults="\tqueue_without_daemon yes\n"), resident=False).table.queues
 
@@ -246,7 +264,7 @@ def test_a_bad_line_of_the_bindings_is_told_with_file_and_line() -> None:
 
 
 def test_bindings_that_can_not_be_read_are_not_written() -> None:
-    gap = Gap("configuration", "/etc/multipath/bindings", "EIO, Input/output error")
+    gap = Gap("/etc/multipath/bindings", "text", "EIO, Input/output error")
     found = derived(host(scsi_path(0, A), defaults="\tuser_friendly_names yes\n", gaps=(gap,)))
     assert (found.maps[0].alias.value, found.bindings) == (Alias(A), None)
 

@@ -60,6 +60,7 @@ def test_what_is_desired_is_consistent_and_safe(snapshot: Snapshot, resident: bo
     verdicts = {each.dev: each for each in desired.admissions}
     paths = {path.dev: path for path in snapshot.paths}
     held = {(each.wwid, dev) for each in snapshot.maps if each.table for dev in each.table.devices}
+    waiting = {each.wwid for each in snapshot.maps if each.table and each.table.queues}
     everywhere = [dev for each in desired.maps for dev in each.table.devices]
     assert len(everywhere) == len(set(everywhere))
     assert len({each.alias.value for each in desired.maps}) == len(desired.maps)
@@ -67,7 +68,7 @@ def test_what_is_desired_is_consistent_and_safe(snapshot: Snapshot, resident: bo
     for each in desired.maps:
         assert each.table.devices == tuple(member.dev for member in each.members)
         assert parse_table(each.table.size, format_table(each.table)) == each.table
-        assert resident or not each.table.queues
+        assert resident or not each.table.queues or each.wwid in waiting
         for dev in each.table.devices:
             assert (verdicts[dev].verdict, verdicts[dev].wwid) == (Verdict.ADMITTED, each.wwid)
             assert (each.wwid, dev) in held or examine(paths[dev], each.wwid, "ID_SERIAL").standing is (

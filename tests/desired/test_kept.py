@@ -66,7 +66,7 @@ def test_a_map_whose_table_is_not_known_is_kept() -> None:
 def test_nothing_is_touched_while_the_configuration_can_not_be_read() -> None:
     snapshot = host(scsi_path(0, A))
     loaded = made_map(the_map(snapshot), 0)
-    gap = Gap("configuration", CONFIG_FILE, "EACCES, Permission denied")
+    gap = Gap(CONFIG_FILE, "text", "EACCES, Permission denied")
     found = derived(replace(snapshot, maps=(loaded,), gaps=(gap,)))
     assert (found.maps, set(found.keep)) == ((), {A})
     assert [each.severity for each in found.messages] == [Severity.ERROR]

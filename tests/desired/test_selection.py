@@ -27,7 +27,7 @@ PLATFORM = Platform.of(HOST, watched=True)
 NOTHING = PathTraits(Bus.SCSI, tpgs=0, access_state_known=False, timeout=None)
 TPGS = replace(NOTHING, tpgs=1)
 IN_SYSFS = replace(TPGS, access_state_known=True)
-ONE = MapTraits(attached="", all_tpgs=False, alua_priorities=False, queue_mode=None)
+ONE = MapTraits(attached="", all_tpgs=False, alua_priorities=False, queue_mode=None, queues=False)
 PLAIN = DeviceKind("ACME", "Disk", "1.0", "scsi:fcp", Bus.SCSI)
 RDAC = DeviceKind("IBM", "1815", "1.0", "scsi:fcp", Bus.SCSI)
 

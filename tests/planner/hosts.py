@@ -103,12 +103,12 @@ def lives(draw: st.DrawFn, name: str, numbers: list[int], size: int, alias: str,
 
 
 @st.composite
-def hosts(draw: st.DrawFn) -> Drawn:
-    """A whole host."""
+def hosts(draw: st.DrawFn, *, odd_names: bool = True) -> Drawn:
+    """A whole host. `odd_names`: devices may be called by the WWID of another map."""
     states = {n: draw(st.sampled_from([PathState.UP] * 3 + list(PathState))) for n in range(DISKS)}
     owner = [draw(st.sampled_from(["", *MAPS])) for _ in range(DISKS)]
     aliases = draw(st.permutations([*MAPS, "x"]))
-    names = draw(st.permutations([*MAPS, "x", "3a", "3b"]))
+    names = draw(st.permutations([*MAPS, "x", *(("3a", "3b") if odd_names else ("y", "z"))]))
     maps = [
         draw(wants(name, numbers, {n: states[n] for n in numbers}, alias))
         for name, alias in zip(MAPS, aliases, strict=False)

@@ -107,3 +107,39 @@ def test_what_was_so_already_counts_as_done() -> None:
     _, memory = attempt(snap, want, Memory(), NOW, BUSY)
     _, memory = attempt(snap, want, memory, NOW + FIRST_WAIT, Unchanged())
     assert memory.refusals == {}
+
+
+def test_a_refused_reload_is_remembered_while_it_is_wanted() -> None:
+    snap, want = snapshot(running(wanted("a", [0]))), desire(wanted("a", [0, 1]))
+    _, memory = attempt(snap, want, Memory(), NOW, BUSY)
+    _, memory = plan(snap, want, memory, NOW + 1)
+    assert list(memory.refusals) == [wanted("a", [0]).wwid]
+
+
+def test_a_refusal_is_forgotten_though_another_record_of_the_map_is_wanted() -> None:
+    _, memory = attempt(snapshot(), desire(wanted("a", [0])), Memory(), NOW, BUSY)
+    live = running(wanted("a", [0]))
+    _, memory = plan(snapshot(live), desire(wanted("a", [0]), wwids=frozenset()), memory, NOW + 1)
+    assert memory.refusals == {}
+
+
+def test_a_step_that_was_lost_keeps_its_earlier_refusal() -> None:
+    snap, want = snapshot(), desire(wanted("a", [0]))
+    _, memory = attempt(snap, want, Memory(), NOW, BUSY)
+    _, memory = attempt(snap, want, memory, NOW + FIRST_WAIT, Lost("changed"))
+    assert [each.count for each in memory.refusals.values()] == [1]
+
+
+def test_udev_that_has_answered_is_not_waited_for() -> None:
+    want = wanted("a", [0])
+    memory = Memory(udev_told_at={want.wwid: NOW})
+    made, _ = plan(snapshot(running(want)), desire(want), memory, NOW + 1)
+    assert only(made).reasons == ("as desired: 1 path, 1 group",)
+
+
+def test_a_removed_map_is_no_longer_waited_for() -> None:
+    live = running(wanted("a", [0]))
+    memory = Memory(udev_told_at={live.wwid: NOW})
+    made, memory = attempt(snapshot(live), desire(), memory, NOW, Changed())
+    assert kinds(made.steps) == ["RemoveMap"]
+    assert memory.udev_told_at == {}

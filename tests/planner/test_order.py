@@ -2,14 +2,16 @@
 
 from collections.abc import Sequence
 
-from actuators.steps import CreateMap, ReloadMap, RenameMap, SetQueueing
+from actuators.steps import CreateMap, Refused, ReloadMap, RenameMap, SetQueueing
+from controller.reconcile.memory import after_apply
 from controller.reconcile.plan import Memory, Plan
 from controller.reconcile.planner import plan
-from desired.model import Desired
+from desired.model import Desired, Verdict
 from observers.dmtable import DevT
 from observers.snapshot import Alias, DmDevice, DmUuid, Map, PathState, Snapshot
 from tests.planner.builders import (
     NOW,
+    admitted,
     desire,
     devs,
     disk,
@@ -160,7 +162,9 @@ def test_names_in_a_ring_stay_when_there_is_no_name_to_go_to_meanwhile() -> None
     )
     made = planned(snap, desire(wanted("a", [0], alias="b"), wanted("b", [1], alias="a")))
     assert made.steps == ()
-    assert made.maps[1].reasons == ("the name stays b: a is not free yet",)
+    assert made.maps[1].reasons == (
+        "the name stays b: maps exchange their names, and 3b, its name for the time being, is taken",
+    )
 
 
 def test_a_new_map_without_any_free_name_is_not_made() -> None:
@@ -169,3 +173,40 @@ def test_a_new_map_without_any_free_name_is_not_made() -> None:
     assert made.maps[0].reasons == ("not made: the name a is taken, and its WWID is too",)
     made = planned(snapshot(other_devices=(foreign("3a"),)), desire(wanted("a", [0], alias="3a")))
     assert made.maps[0].reasons == ("not made: the name 3a is taken",)
+
+
+def test_a_name_and_a_path_that_maps_wait_for_in_a_ring_are_right_after_two_cycles() -> None:
+    snap = snapshot(running(wanted("a", [0, 1]), number=0), running(wanted("b", [2]), number=1))
+    b, a = wanted("b", [1, 2], alias="c"), wanted("a", [0], alias="b")
+    made = planned(snap, desire(b, a))
+    assert made.wake_at == NOW
+    assert "the name stays a: b is free after this plan" in made.maps[0].reasons
+    made = planned(snap, desire(a, b))
+    assert made.wake_at == NOW
+    for want in (desire(a, b), desire(b, a)):
+        count, end = cycles(snap, want)
+        assert (count, names(end.maps)) == (2, {"a": "b", "b": "c"})
+
+
+def test_a_map_that_waits_for_a_path_of_another_says_so() -> None:
+    snap = snapshot(running(wanted("a", [0])), running(wanted("b", [1]), number=1, open_count=1))
+    made = planned(snap, desire(wanted("a", [0, 1])))
+    assert (made.steps, made.maps[0].action) == ((), "held")
+    assert made.maps[0].reasons == ("8:16 (sdb) joins when the map that has it has let go of it",)
+
+
+def test_a_path_of_a_kept_map_is_not_free_because_it_is_failed_there() -> None:
+    live = running(wanted("b", [1]))
+    want = desire(wanted("a", [0, 1]), keep={live.wwid: "kept"}, admissions=[admitted(1, "a", Verdict.MISMATCH)])
+    made = planned(snapshot(live), want)
+    assert [kinds(each.steps)[0] for each in made.maps] == ["CreateMap", "FailPath"]
+    assert isinstance(made.maps[0].steps[0], CreateMap)
+    assert "8:16" not in made.maps[0].steps[0].table
+
+
+def test_a_name_is_not_free_while_the_removal_of_its_map_is_held_back() -> None:
+    snap, want = snapshot(running(wanted("b", [1], alias="a"))), desire(wanted("a", [0]))
+    made, memory = plan(snap, want, Memory(), NOW)
+    memory = after_apply(memory, made, [(made.maps[0].steps[0], Refused(16, "busy"))], NOW)
+    created = [step.map.name for step in planned(snap, want, memory).steps if isinstance(step, CreateMap)]
+    assert created == ["3a"]

@@ -16,6 +16,7 @@ from observers.snapshot import Alias, Daemon, PathState
 from tests.planner.builders import (
     HOST,
     MANUAL,
+    NOW,
     SIZE,
     desire,
     disk,
@@ -154,6 +155,23 @@ def test_a_resize_waits_for_a_working_path() -> None:
     made = only(planned(snapshot(live, disks=[disk(0, size=2 * SIZE)]), desire(want)))
     assert kinds(made.steps) == ["ReinstatePath"]
     assert "I/O in flight can't finish without a working path" in made.reasons[0]
+    assert made.wake_at == NOW
+
+
+def test_a_resize_that_no_path_comes_back_for_is_not_looked_at_again_at_once() -> None:
+    states = {0: PathState.PENDING}
+    want = wanted("a", [0], shape=table(group(0), size=2 * SIZE), states=states)
+    disks = [disk(0, PathState.PENDING, size=2 * SIZE)]
+    made = only(planned(snapshot(running(wanted("a", [0]), failed=[0]), disks=disks), desire(want)))
+    assert (made.steps, made.wake_at) == ((), None)
+
+
+def test_a_reload_that_is_held_is_not_looked_at_again_at_once() -> None:
+    states = {1: PathState.DOWN, 2: PathState.DOWN}
+    live = running(wanted("a", [0, 3]), failed=[3])
+    want = wanted("a", [1, 2], states=states)
+    made = only(planned(snapshot(live, states=states), desire(want)))
+    assert (made.action, made.wake_at) == ("held", None)
 
 
 def test_a_resize_of_a_dead_map_brings_the_new_paths_first_at_the_old_size() -> None:

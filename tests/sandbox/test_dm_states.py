@@ -120,7 +120,7 @@ def test_suspend_twice_is_suspend_once(host: SandboxHost) -> None:
 def test_requests_wait_while_a_map_is_suspended(host: SandboxHost) -> None:
     dm.suspend(host)
     request = host.request("m")
-    assert request.result is None
+    assert request.waits
     dm.resume(host)
     assert request.result is Result.DONE
 
@@ -155,7 +155,7 @@ def test_queueing_stays_on_during_a_suspend_without_flush(host: SandboxHost) -> 
 def test_a_suspend_that_flushes_fails_what_waits_for_a_path(host: SandboxHost) -> None:
     all_offline(host)
     request = host.request("m")
-    assert request.result is None
+    assert request.waits
     dm.suspend(host)
     assert request.result is Result.PATH_ERROR
     assert host.lost_requests == [request]
@@ -166,7 +166,7 @@ def test_a_suspend_without_flush_keeps_what_waits_for_a_path(host: SandboxHost) 
     request = host.request("m")
     dm.suspend(host, flags=Flag.DM_NOFLUSH_FLAG)
     dm.resume(host)
-    assert request.result is None
+    assert request.waits
     assert host.lost_requests == []
 
 
@@ -202,7 +202,7 @@ def test_a_suspend_that_would_sleep_for_ever_says_so(host: SandboxHost) -> None:
     request = host.request("m")
     with pytest.raises(WouldBlock, match="suspend of m"):
         dm.suspend(host, flags=Flag.DM_NOFLUSH_FLAG)
-    assert request.result is None
+    assert request.waits
 
 
 FC = """
@@ -225,7 +225,7 @@ def test_a_suspend_waits_until_the_transport_gives_up_a_blocked_path() -> None:
     dm.start(host, "1 queue_if_no_path 0 1 1 round-robin 0 2 1 8:0 1 8:16 1")
     host.happen("adapter-down", "2")  # udev has read by adapter 1, so the next request takes the other
     request = host.request("m")
-    assert request.result is None
+    assert request.waits
     before = host.monotonic()
     dm.suspend(host, flags=Flag.DM_NOFLUSH_FLAG)
     assert host.monotonic() - before == 5

@@ -96,7 +96,7 @@ def test_a_failed_path_sends_a_uevent(plain: SandboxHost) -> None:
 
 def test_with_no_path_left_requests_wait_and_no_group_is_current(plain: SandboxHost) -> None:
     plain.happen("offline", "sda", "sde")
-    assert plain.request("m").result is None
+    assert plain.request("m").waits
     assert dm.status(plain) == "2 0 0 0 2 1 E 0 1 2 8:0 F 1 0 1 E 0 1 2 8:64 F 1 0 1 "
 
 
@@ -108,7 +108,7 @@ def test_without_queueing_the_request_fails(plain: SandboxHost) -> None:
 
 def test_an_unmapped_unit_is_a_path_error(plain: SandboxHost) -> None:
     plain.happen("unmap", "plain:0")
-    assert plain.request("m").result is None
+    assert plain.request("m").waits
     assert plain.kernel.device_mapper.devices[0].held != []
 
 
@@ -161,7 +161,7 @@ def test_the_first_path_back_serves_what_waited(plain: SandboxHost) -> None:
     plain.happen("offline", "sda", "sde")
     request = plain.request("m")
     plain.happen("online", "sde")
-    assert request.result is None
+    assert request.waits
     dm.message(plain, "reinstate_path 8:64")
     assert request.result is Result.DONE
 
@@ -291,7 +291,7 @@ def test_requests_go_down_through_what_stands_on_a_map(plain: SandboxHost) -> No
     dm.resume(plain, "lv")
     plain.happen("offline", "sda", "sde")
     request = plain.request("lv")
-    assert request.result is None
+    assert request.waits
     plain.happen("online", "sda")
     dm.message(plain, "reinstate_path 8:0")
     assert request.result is Result.DONE

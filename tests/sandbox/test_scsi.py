@@ -16,14 +16,13 @@ from observers.kernel.scsi import (
     parse_target_port_groups,
     report_luns,
     report_target_port_groups,
-    test_unit_ready,
 )
 from observers.snapshot import DeviceName
 from tests.sandbox import dm
 from tests.sandbox.test_dm_ioctls import refused
 from tests.sandbox.test_dm_states import FC
 
-TUR = test_unit_ready()
+TUR = bytes(6)
 
 
 @pytest.fixture
