@@ -12,7 +12,7 @@ from typing import Protocol
 from controller.sandbox.block import BlockDevice, Io, Result
 from controller.sandbox.clock import Clock
 from controller.sandbox.dm_table import Line, QueueKind, Table, TargetType
-from controller.sandbox.errors import refusal
+from controller.sandbox.errors import WouldBlock, refusal
 from observers.dmtable import DevT
 
 MAJOR = 253
@@ -167,7 +167,12 @@ class MappedDevice(BlockDevice):
         for target in self.live.targets if self.live is not None else ():
             target.presuspend(noflush=noflush)
         self._blocking = True
-        self._kernel.clock.wait(lambda: self._in_flight == 0, what=f"suspend of {self.label} with requests in flight")
+        try:
+            self._kernel.clock.wait(lambda: self._in_flight == 0, what=f"suspend of {self.label}")
+        except WouldBlock:
+            self._blocking = False  # as when a signal ends the wait: the map goes on, but queueing stays off
+            self.run_queue()
+            raise
         self.suspended = True
         self.failed_by_suspend += [io for io in waiting if io.result is Result.PATH_ERROR and not io.probe]
 

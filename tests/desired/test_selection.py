@@ -20,6 +20,7 @@ from desired.selection import (
     traits_of,
     uid_attribute,
 )
+from observers.dmtable import MultipathTable, Sectors
 from observers.snapshot import Alua, Bus, Hex, Path, TextFile
 from tests.builders import CONFIG_FILE, HOST, scsi_path, unit_wwid
 
@@ -138,9 +139,10 @@ def test_other_buses_have_no_target_port_groups() -> None:
     assert tpgs_of(Alua(tpgs=3, group=1), Bus.NVME, identified=None) == 0
 
 
-def traits(*paths: Path, existing: QueueMode | None = None) -> MapTraits:
+def traits(*paths: Path, features: tuple[str, ...] = ()) -> MapTraits:
     profiles = [path_profile(layers(), traits_of(path)) for path in paths]
-    return map_traits(paths, profiles, existing=existing)
+    loaded = MultipathTable(size=Sectors(8), features=features, initial_group=0, groups=())
+    return map_traits(paths, profiles, loaded=loaded)
 
 
 def with_tpgs(number: int, tpgs: int | None, handler: str = "") -> Path:
@@ -159,8 +161,8 @@ def test_the_first_attached_handler_is_the_maps() -> None:
 
 def test_a_path_over_tcp_settles_the_queue_mode() -> None:
     path = replace(scsi_path(0, unit_wwid(1), protocol="nvme:tcp"), bus=Bus.NVME)
-    assert traits(path, existing=QueueMode.REQUEST).queue_mode is QueueMode.BIO
-    assert traits(with_tpgs(0, 0), existing=QueueMode.REQUEST).queue_mode is QueueMode.REQUEST
+    assert traits(path, features=("queue_mode", "rq")).queue_mode is QueueMode.BIO
+    assert traits(with_tpgs(0, 0), features=("queue_mode", "rq")).queue_mode is QueueMode.REQUEST
 
 
 ALUA = replace(ONE, all_tpgs=True, alua_priorities=True)

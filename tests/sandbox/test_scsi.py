@@ -102,6 +102,14 @@ def test_a_unit_that_is_shown_again_says_so_once() -> None:
     assert ask(host, "sdb").status == 0
 
 
+def test_a_deleted_disk_is_forgotten_by_the_array_and_the_other_is_not() -> None:
+    host = dm.san(dm.PLAIN)
+    host.happen("delete", "sde")
+    host.happen("resize", "plain:0", "128M")
+    assert sense(ask(host, "sda")) == "6/2a/09"
+    host.happen("delete", "sda")
+
+
 def test_another_unit_behind_the_same_number(host: SandboxHost) -> None:
     cached = host.read_file("/sys/block/sda/device/vpd_pg83")
     host.happen("remap", "one:0", "one:1")
