@@ -162,7 +162,7 @@ def _namer(config: Config, snapshot: Snapshot, known: Observed) -> Namer:
     configured: dict[Wwid, Resolved[Alias]] = {}
     for wwid, entry in config.multipaths.items():
         alias = entry.settings.get(options.ALIAS.key)
-        if alias is not None and not entry.alias_taken_by:
+        if alias is not None and alias.value and not entry.alias_taken_by:
             configured[wwid] = Resolved(Alias(str(alias.value)), alias.origin)
     owners: dict[str, Wwid] = {alias.value: wwid for wwid, alias in configured.items()}
     bindings = Bindings.parse(snapshot.bindings.text if snapshot.bindings else None, owners)

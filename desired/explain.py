@@ -1,8 +1,8 @@
-"""Why every value is as it is: of a path, of a map, of one property.
+"""Why a property has its value: the value and origin that deriving used, and what lost to it.
 
-In: the evidence of a derivation, and what is asked for. Out: explanations: the value and origin that deriving used, and
-what lost. A path that is in no map is shown as it would be in a map of its own. Pure; must never work out a value by
-other functions than deriving does.
+In: the evidence of a derivation, and which device or map. Out: a view of it that explains any row of the options table.
+A path that is in no map is shown as it would be in a map of its own. Pure; must never work out a value by other
+functions than deriving does.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -14,13 +14,11 @@ from desired.admission import Candidate
 from desired.aliases import alias_contenders, alias_note
 from desired.assembly import Assembler, state_of
 from desired.contenders import Contender, Matched, chosen_by, contenders
-from desired.evidence import Evidence, Subject, find_device, find_map, find_option, subjects
-from desired.identity import Finding
-from desired.model import Admission, DesiredMap, Member, Origin, OriginKind, Resolved
-from desired.observed import existing_order, offline
+from desired.evidence import Evidence, find_option
+from desired.model import DesiredMap, Member, Origin, Resolved
+from desired.observed import existing_order
 from desired.options import OPTIONS, Layer, Option
 from desired.precedence import Layers
-from desired.prospects import AdmissionExplanation, explain_admission, said_by_device
 from desired.selection import (
     PathProfile,
     attached_handler,
@@ -29,14 +27,14 @@ from desired.selection import (
     timeouts_unless_configured,
     traits_of,
 )
-from observers.dmtable import DevT, MultipathTable, PathStatus, format_table
-from observers.errors import InputError
-from observers.snapshot import Alias, Path, PathState, Wwid
+from desired.sightings import seen, sources, state_reasons
+from observers.dmtable import DevT
+from observers.snapshot import Alias
 
 ALIAS, WWID, PRIORITY, STATE = "alias", "wwid", "priority", "state"
-_FACTS_OF_PATHS = (WWID, STATE, PRIORITY)
+FACTS_OF_PATHS = (WWID, STATE, PRIORITY)
 
-_OF_PATHS: tuple[Option[Any], ...] = (
+OF_PATHS: tuple[Option[Any], ...] = (
     options.UID_ATTRIBUTE, options.PRIO, options.PRIO_ARGS, options.PATH_CHECKER, options.CHECKER_TIMEOUT,
     options.FAST_IO_FAIL_TMO, options.DEV_LOSS_TMO, options.EH_DEADLINE, options.MAX_RETRIES, options.ALL_TG_PT,
     options.DETECT_PRIO, options.DETECT_CHECKER, options.RECHECK_WWID, options.VPD_VENDOR_OPTION,
@@ -106,15 +104,11 @@ class Explanation:
     note: str = ""
 
 
-def _seen(what: str) -> Origin:
-    return Origin(OriginKind.IMPLIED, why=what)
-
-
 # The values, as deriving worked them out
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class _MapView:
+class MapView:
     """A desired map with the paths that it was made of: `first` as deriving met them, `leading` first in the table."""
 
     evidence: Evidence
@@ -124,6 +118,7 @@ class _MapView:
 
     @property
     def leading(self) -> Candidate:
+        """The path that stands first in the table, were it made of one group."""
         return self.ordered[0]
 
     def value(self, option: Option[Any]) -> Resolved[str] | None:
@@ -164,7 +159,7 @@ class _MapView:
 
     def _attached(self) -> tuple[Contender, ...]:
         profiles = [path_profile(each.layers, traits_of(each.path)) for each in self.ordered]
-        traits = map_traits([each.path for each in self.ordered], profiles, existing=None)
+        traits = map_traits([each.path for each in self.ordered], profiles, loaded=None)
         found = attached_handler(self.first.layers, traits, self.evidence.platform)
         return (Contender(found.value, found.origin),) if found else ()
 
@@ -174,13 +169,13 @@ class _MapView:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class _PathView:
+class PathView:
     """A device. `in_map`: whether `map` is wanted; else it is the one that the device would be alone in."""
 
     evidence: Evidence
     candidate: Candidate
     profile: PathProfile
-    map: _MapView
+    map: MapView
     in_map: bool
 
     @property
@@ -197,12 +192,11 @@ class _PathView:
 
     def explain(self, option: Option[Any]) -> Explanation:
         """A property of the path, or of its map."""
-        if option not in _OF_PATHS:
+        if option not in OF_PATHS:
             return self.map.explain(option)
         field = _field(self.evidence, self.candidate, option)
         depends = self._depends(option.key)
-        note = _daemon_note(option)
-        return _explanation(self.evidence, self.candidate, option.key, self.value(option), field, depends, note)
+        return _explanation(self.evidence, self.candidate, option.key, self.value(option), field, depends, "")
 
     def fact(self, name: str) -> Explanation:
         """What was seen of the path rather than set."""
@@ -212,10 +206,10 @@ class _PathView:
             value = None if found.value is None else str(found.value)
             return Explanation(property=name, value=value, origin=found.origin, depends=depends)
         if name == STATE:
-            origin = _seen("; ".join(_state_reasons(self.evidence, self.candidate)))
+            origin = seen("; ".join(state_reasons(self.evidence, self.candidate)))
             return Explanation(property=name, value=str(state_of(self.candidate.path)), origin=origin, depends=depends)
-        origin = _seen(self.candidate.source)
-        losers = tuple(each for each in _sources(self.candidate) if not each.stands_at(origin) or each.origin != origin)
+        origin = seen(self.candidate.source)
+        losers = tuple(each for each in sources(self.candidate) if not each.stands_at(origin) or each.origin != origin)
         return Explanation(
             property=name, value=self.candidate.wwid or None, origin=origin, losers=losers, depends=depends
         )
@@ -230,7 +224,8 @@ def _dependency(keyword: str, found: Resolved[str] | None) -> Dependency:
 
 
 def _daemon_note(option: Option[Any]) -> str:
-    return "a setting of the whole daemon" if option.layers == _WHOLE_DAEMON else ""
+    """For what concerns no path or map in particular."""
+    return "a setting of the whole daemon" if option.layers == _WHOLE_DAEMON and option not in OF_PATHS else ""
 
 
 def _looked_up(layers: Layers, option: Option[Any]) -> Resolved[str] | None:
@@ -271,27 +266,29 @@ def _explanation(
     )
 
 
-def _map_view(evidence: Evidence, wanted: DesiredMap) -> _MapView:
+def map_view(evidence: Evidence, wanted: DesiredMap) -> MapView:
+    """A desired map as something to ask about."""
     candidates = evidence.admitted[wanted.wwid]
     members: set[DevT] = {each.dev for each in wanted.members}
     place = existing_order(evidence.known.maps.get(wanted.wwid))
     fitting = [each for each in candidates if each.path.dev in members]
     ordered = sorted(fitting, key=lambda each: place.get(each.path.dev, len(place)))
-    return _MapView(evidence=evidence, wanted=wanted, first=candidates[0], ordered=ordered)
+    return MapView(evidence=evidence, wanted=wanted, first=candidates[0], ordered=ordered)
 
 
-def _path_view(evidence: Evidence, candidate: Candidate) -> _PathView:
+def path_view(evidence: Evidence, candidate: Candidate) -> PathView:
+    """A device as something to ask about."""
     wanted = evidence.wanted.get(candidate.wwid)
     in_map = wanted is not None and candidate.path.dev in {each.dev for each in wanted.members}
     if wanted is not None and in_map:
-        view = _map_view(evidence, wanted)
+        view = map_view(evidence, wanted)
     else:
-        view = _MapView(evidence=evidence, wanted=_alone(evidence, candidate), first=candidate, ordered=(candidate,))
+        view = MapView(evidence=evidence, wanted=_alone(evidence, candidate), first=candidate, ordered=(candidate,))
     profile = path_profile(candidate.layers, traits_of(candidate.path))
-    return _PathView(evidence=evidence, candidate=candidate, profile=profile, map=view, in_map=in_map)
+    return PathView(evidence=evidence, candidate=candidate, profile=profile, map=view, in_map=in_map)
 
 
 def _alone(evidence: Evidence, candidate: Candidate) -> DesiredMap:
     """The map of this device only, as it would be if the device were admitted."""
-    alias = Resolved(Alias(candidate.wwid), _seen("WWID"))
+    alias = Resolved(Alias(candidate.wwid), seen("WWID"))
     return Assembler(evidence.platform).assemble(candidate.wwid, alias, (candidate,), existing=None)

@@ -209,7 +209,7 @@ def settle_aliases(entries: dict[Wwid, MultipathEntry]) -> tuple[dict[Wwid, Mult
     for wwid, entry in entries.items():
         settled[wwid] = entry
         alias = entry.settings.get(ALIAS.key)
-        if alias is None:
+        if alias is None or not alias.value:
             continue
         holder = holders.setdefault(str(alias.value), wwid)
         if holder != wwid:

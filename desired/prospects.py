@@ -18,9 +18,10 @@ from desired.rules import built_in_rules, product_rules
 from desired.values import FindMultipaths
 from observers.errors import ProtocolError
 from observers.identity import page83_wwid
-from observers.snapshot import Bus, DeviceName, Path, Wwid
+from observers.snapshot import Bus, DeviceName, Hex, Path, Wwid
 
 IDENTITY, MODE = "identity", "find_multipaths"
+_USB = "scsi:usb"
 _EXCLUDED = frozenset({Verdict.NOT_A_DISK, Verdict.BLACKLISTED, Verdict.NO_WWID})
 _SPECIAL = frozenset(".[]{}()*+?^$|\\")
 """What has a meaning in an extended regular expression."""
@@ -152,7 +153,7 @@ def _of_rules(case: Docket, candidate: Candidate) -> Iterator[Answer]:
     path, rules, verdict = candidate.path, case.rules, case.admission(candidate)
     if verdict.verdict is Verdict.NOT_A_DISK:
         yield Answer(kind="disk", says="no", detail=verdict.reason, blocks=True)
-    if path.protocol == "scsi:usb":
+    if path.protocol == _USB:
         says = "allowed" if rules.usb_allowed.value else "not allowed"
         detail = f"allow_usb_devices {'yes' if rules.usb_allowed.value else 'no'}"
         blocks = not rules.usb_allowed.value
@@ -212,13 +213,13 @@ def _of_identity(case: Docket, candidate: Candidate) -> Answer:
     verdict = case.admission(candidate)
     detail = verdict.reason if verdict.verdict is Verdict.UNVERIFIED else finding.reason
     blocks = finding.standing is not Standing.CONFIRMED
-    return Answer(kind=IDENTITY, says=finding.standing.value, detail=detail or "its WWID", blocks=blocks)
+    return Answer(kind=IDENTITY, says=finding.standing.value, detail=detail or "by the device itself", blocks=blocks)
 
 
 # What would change the verdict
 
 
-def _if(case: Docket, change: str, candidate: Candidate, others: Sequence[Candidate], rules: Rules) -> Prospect:
+def _if(change: str, candidate: Candidate, others: Sequence[Candidate], rules: Rules) -> Prospect:
     found = admit(rules, (candidate, *others))[0]
     return Prospect(change, found.verdict, found.reason)
 
@@ -227,15 +228,9 @@ def _of_admitted(case: Docket, candidate: Candidate) -> Iterator[Prospect]:
     rules, wwid = case.rules, candidate.wwid
     others = case.others(candidate, wwid)
     ways = [
-        _if(case, "the other devices with its WWID go", candidate, (), rules),
-        _if(
-            case,
-            "its WWID is taken out of the wwids file",
-            candidate,
-            others,
-            replace(rules, wwids=rules.wwids - {wwid}),
-        ),
-        _if(case, "its map goes", replace(candidate, member_of=None), others, _without_map(rules, wwid)),
+        _if("the other devices with its WWID go", candidate, (), rules),
+        _if("its WWID is taken out of the wwids file", candidate, others, replace(rules, wwids=rules.wwids - {wwid})),
+        _if("its map goes", replace(candidate, member_of=None), others, _without_map(rules, wwid)),
     ]
     yield from (way for way in ways if way.verdict is not Verdict.ADMITTED)
 
@@ -250,37 +245,25 @@ def _of_waiting(case: Docket, candidate: Candidate) -> Iterator[Prospect]:
     others = case.others(candidate, wwid)
     now = case.admission(candidate)
     twin = replace(candidate, finding=CONFIRMED)
-    second = _if(case, "a second path with the same WWID shows", candidate, (*others, twin), rules)
-    ways = [
-        _if(case, "its WWID is added to the wwids file", candidate, others, replace(rules, wwids=rules.wwids | {wwid})),
-        *(
-            _if(
-                case,
-                f"find_multipaths is set to {mode}",
-                candidate,
-                others,
-                replace(rules, find_multipaths=Resolved(mode, _ASSUMED)),
-            )
-            for mode in (FindMultipaths.ON, FindMultipaths.GREEDY)
-            if mode is not rules.find_multipaths.value
-        ),
-        _if(
-            case,
-            "its map is removed, and made anew",
-            replace(candidate, member_of=None),
-            others,
-            _without_map(rules, wwid),
-        ),
-    ]
+    second = _if("a second path with the same WWID shows", candidate, (*others, twin), rules)
+    changes = [("its WWID is added to the wwids file", replace(rules, wwids=rules.wwids | {wwid}))]
+    for mode in (FindMultipaths.ON, FindMultipaths.GREEDY):
+        changes.append((f"find_multipaths is set to {mode}", _with_mode(rules, mode)))
+    changes.append(("its map is removed, and made anew", _without_map(rules, wwid)))
+    ways = [_if(change, candidate, others, changed) for change, changed in changes]
     yield second
-    yield from (way for way in ways if (way.verdict, way.reason) != (now.verdict, now.reason))
+    yield from (way for way in ways if way.verdict is not now.verdict)
+
+
+def _with_mode(rules: Rules, mode: FindMultipaths) -> Rules:
+    return replace(rules, find_multipaths=Resolved(mode, _ASSUMED))
 
 
 def _of_blacklisted(case: Docket, candidate: Candidate) -> Iterator[Prospect]:
     rules, others = case.rules, case.others(candidate, candidate.wwid)
-    if case.admission(candidate).origin == rules.usb_allowed.origin and candidate.path.protocol == "scsi:usb":
+    if candidate.path.protocol == _USB and not rules.usb_allowed.value:
         allowed = replace(rules, usb_allowed=Resolved(value=True, origin=_ASSUMED))
-        yield _if(case, "allow_usb_devices is set to yes", candidate, others, allowed)
+        yield _if("allow_usb_devices is set to yes", candidate, others, allowed)
         return
     match = _blocking(rules, candidate)
     if match.rule is None:
@@ -288,17 +271,12 @@ def _of_blacklisted(case: Docket, candidate: Candidate) -> Iterator[Prospect]:
         return
     words, exception = _exception(match, candidate)
     excepted = replace(case.config, exceptions=(exception, *case.config.exceptions))
-    yield _if(
-        case,
-        f"blacklist_exceptions gets {words}",
-        candidate,
-        others,
-        replace(rules, blacklist=Blacklist(excepted)),
-    )
+    changed = replace(rules, blacklist=Blacklist(excepted))
+    yield _if(f"blacklist_exceptions gets {words}", candidate, others, changed)
     if match.rule.origin.kind is OriginKind.BLACKLIST:
         change = f'the rule {match.kind} "{match.rule.text}" is taken out ({match.rule.origin.where})'
         without = replace(rules, blacklist=_without_rule(case, match.rule))
-        yield _if(case, change, candidate, others, without)
+        yield _if(change, candidate, others, without)
 
 
 def _blocking(rules: Rules, candidate: Candidate) -> Match:
@@ -317,11 +295,11 @@ def _without_rule(case: Docket, rule: Rule) -> Blacklist:
 def _of_missing_property(case: Docket, candidate: Candidate, others: Sequence[Candidate]) -> Iterator[Prospect]:
     rules, attribute = case.rules, candidate.attribute.value
     known = replace(candidate, path=replace(candidate.path, udev={**candidate.path.udev, "ID_WWN": "?"}))
-    yield _if(case, "udev finds a property that is excepted, such as ID_WWN", known, others, rules)
+    yield _if("udev finds a property that is excepted, such as ID_WWN", known, others, rules)
     exception = Rule(kind=RuleKind.PROPERTY, origin=_ASSUMED, pattern=_exactly(attribute))
     excepted = Blacklist(replace(case.config, exceptions=(exception, *case.config.exceptions)))
     words = f'property "{_exactly(attribute).text}"'
-    yield _if(case, f"blacklist_exceptions gets {words}", candidate, others, replace(rules, blacklist=excepted))
+    yield _if(f"blacklist_exceptions gets {words}", candidate, others, replace(rules, blacklist=excepted))
 
 
 def _exception(match: Match, candidate: Candidate) -> tuple[str, Rule]:
@@ -342,7 +320,7 @@ def _exactly(text: str) -> Pattern:
 def _of_unverified(case: Docket, candidate: Candidate) -> Iterator[Prospect]:
     known = replace(candidate, finding=CONFIRMED)
     others = case.others(candidate, candidate.wwid)
-    yield _if(case, "the device answers, and confirms its WWID", known, others, case.rules)
+    yield _if("the device answers, and confirms its WWID", known, others, case.rules)
 
 
 def _of_mismatch(case: Docket, candidate: Candidate) -> Iterator[Prospect]:
@@ -351,19 +329,21 @@ def _of_mismatch(case: Docket, candidate: Candidate) -> Iterator[Prospect]:
         finding = examine(path, said, candidate.attribute.value)
         known = replace(candidate, wwid=said, member_of=None, finding=finding)
         change = f"udev reads the device again (udevadm trigger {path.sysfs}) and finds {said}"
-        again = _if(case, change, known, case.others(candidate, said), case.rules)
+        again = _if(change, known, case.others(candidate, said), case.rules)
         if again.verdict is not Verdict.MISMATCH:
             yield again
     known = replace(candidate, finding=CONFIRMED)
     change = f"the device is {candidate.wwid} again"
-    yield _if(case, change, known, case.others(candidate, candidate.wwid), case.rules)
+    yield _if(change, known, case.others(candidate, candidate.wwid), case.rules)
 
 
 def said_by_device(path: Path) -> Wwid:
     """The WWID that the device itself gives; empty: none."""
-    if path.bus is Bus.NVME:
-        return Wwid(path.wwid_attribute)
-    page = path.page83_device
+    return Wwid(path.wwid_attribute) if path.bus is Bus.NVME else name_in(path.page83_device)
+
+
+def name_in(page: Hex | None) -> Wwid:
+    """The WWID that a VPD page 0x83 gives; empty: none."""
     try:
         return Wwid((page and page83_wwid(bytes.fromhex(page))) or "")
     except ProtocolError:

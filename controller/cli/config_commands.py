@@ -24,7 +24,7 @@ from desired.model import ConfigMessage, Verdict
 from desired.precedence import DeviceKind
 from desired.values import Account, Surroundings
 from observers import config_files, system
-from observers.config_files import MAIN_FILE
+from observers.config_files import DROP_IN_DIRECTORY, MAIN_FILE
 from observers.errors import InputError
 from observers.host import ReadHost
 from observers.kernel.real_host import RealHost
@@ -48,6 +48,26 @@ class Accounts(Mapping[str, Account]):
 
     def __len__(self) -> int:
         return len(pwd.getpwall())
+
+
+def add_show_config(parser: argparse.ArgumentParser) -> None:
+    """The arguments of `mpathctl show config`; those that the whole program has may stand after the command, too."""
+    parser.add_argument(
+        "local", nargs="?", choices=["local"], help="only what concerns the devices and maps of this host"
+    )
+    parser.add_argument("--config", metavar="FILE", default=argparse.SUPPRESS, help=f"default: {MAIN_FILE}")
+    parser.add_argument("--config-dir", metavar="DIR", default=argparse.SUPPRESS, help=f"default: {DROP_IN_DIRECTORY}")
+    parser.add_argument("--snapshot", metavar="FILE", help="the configuration and the devices of this snapshot")
+    parser.set_defaults(run=show_config, after=None)
+
+
+def add_check_config(parser: argparse.ArgumentParser) -> None:
+    """The arguments of `mpathctl check-config`."""
+    parser.add_argument("file", metavar="FILE", help="the configuration file")
+    parser.add_argument("--config-dir", metavar="DIR", dest="drop_ins", help="read the drop-ins of this directory, too")
+    parser.add_argument("--json", action="store_true", help="print JSON")
+    parser.add_argument("--strict", action="store_true", help="exit with 1 when there are warnings")
+    parser.set_defaults(run=check_config)
 
 
 def show_config(options: argparse.Namespace) -> int:

@@ -117,7 +117,7 @@ def _path_row(status: PathStatus, paths: dict[DevT, Path], style: Style) -> list
 
 def _facts(path: Path, style: Style) -> list[str]:
     health = path.health
-    message = "" if health.state is PathState.UP else health.message.strip()
+    message = "" if health.state is PathState.UP else _trouble(path)
     colour = GREEN if health.state.usable else YELLOW if health.state is PathState.PENDING else RED
     return [
         str(path.address or ""),
@@ -125,6 +125,11 @@ def _facts(path: Path, style: Style) -> list[str]:
         path.alua.access_state,
         style.paint(str(health.state), colour) + (f" ({message})" if message else ""),
     ]
+
+
+def _trouble(path: Path) -> str:
+    """Why a path is not up: the kernel's word where it says that the device is not running, else the checker's."""
+    return path.health.message.strip() if path.device_state in ("", "running", "live") else path.device_state
 
 
 def _columns(rows: list[list[str]]) -> list[str]:

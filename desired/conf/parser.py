@@ -193,9 +193,13 @@ class _Reader:
             self._extra(tokens, after=3)
         elif len(tokens) == 3:
             self._unclosed(tokens[1])
-        else:
-            # The lexer ends a quoted text only at a quote mark, so tokens[3] is one.
+        elif tokens[3].quote:
             self._extra(tokens, after=4)
+        else:
+            # The line begins with an empty text in quotes, so what follows is not where a value should be.
+            text = f"parsing error starting with '{tokens[3].shown}' on {self._line}"
+            self._say(text, at=tokens[3], severity=Severity.ERROR, hint="a line begins with a keyword")
+            return False
         return True
 
     def _check_brace(self, tokens: tuple[Token, ...]) -> None:

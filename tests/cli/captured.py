@@ -18,7 +18,13 @@ class Captured:
 
 def run(*arguments: str) -> Captured:
     """The command with these arguments."""
-    out, err = io.StringIO(), io.StringIO()
+    out, err = (io.TextIOWrapper(io.BytesIO(), encoding="utf-8") for _ in range(2))
     with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
         status = mpathctl(arguments)
-    return Captured(status, out.getvalue(), err.getvalue())
+    return Captured(status, *(_text(stream) for stream in (out, err)))
+
+
+def _text(stream: io.TextIOWrapper) -> str:
+    stream.flush()
+    stream.seek(0)
+    return stream.read()

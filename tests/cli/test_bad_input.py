@@ -3,6 +3,7 @@
 import json
 import os
 from collections.abc import Iterator
+from importlib import resources
 from pathlib import Path
 
 import pytest
@@ -112,12 +113,56 @@ def test_a_time_that_is_none_is_refused(seconds: str, capsys: pytest.CaptureFixt
     assert "--after" in capsys.readouterr().err
 
 
-def test_a_config_error_names_file_line_column_keyword_and_what_was_expected(tmp_path: Path) -> None:
-    san = tmp_path / "san"
-    san.mkdir()
-    done = run("--sandbox", "small", "--config", "/etc/broken.conf", "reconcile", "--dry-run")
-    assert done.status in (0, 2), "a configuration file that is not there is no error"
-    assert done.err == "" or "broken.conf" not in done.err
+def scenario(tmp_path: Path, changes: dict[str, str]) -> str:
+    """The small SAN with changed words."""
+    text = (resources.files("controller.sandbox") / "scenarios" / "small.san").read_text(encoding="utf-8")
+    for before, after in changes.items():
+        assert before in text
+        text = text.replace(before, after)
+    file = tmp_path / "changed.san"
+    file.write_text(text, encoding="utf-8")
+    return str(file)
+
+
+def test_a_fatal_config_error_names_file_line_column_keyword_and_what_was_expected(tmp_path: Path) -> None:
+    san = scenario(tmp_path, {"\tuser_friendly_names yes\n": "\treservation_key nonsense\n"})
+    done = run("--sandbox", san, "reconcile")
+    assert done.status == 1
+    assert done.out == ""
+    assert "/etc/multipath.conf:2:" in done.err
+    assert "reservation_key" in done.err
+
+
+def test_a_config_warning_names_file_line_column_and_the_nearest_keyword(tmp_path: Path) -> None:
+    san = scenario(tmp_path, {"find_multipaths yes": "find_multipath yes"})
+    done = run("--sandbox", san, "reconcile", "--dry-run")
+    assert "/etc/multipath.conf:3:2: " in done.err
+    assert "did you mean" in done.err
+    assert "find_multipaths" in done.err
+
+
+def test_a_kernel_without_device_mapper(tmp_path: Path) -> None:
+    san = scenario(tmp_path, {"    release": "    device-mapper off\n    release"})
+    for command in (["reconcile"], ["reconcile", "--dry-run"], ["show", "topology"]):
+        assert_one_line(run("--sandbox", san, *command), "device-mapper", "modprobe dm-multipath")
+
+
+def test_a_user_without_rights(tmp_path: Path) -> None:
+    san = scenario(tmp_path, {"    release": "    user 1000\n    release"})
+    assert_one_line(run("--sandbox", san, "reconcile"), "permission", "sudo")
+    assert_one_line(run("--sandbox", san, "reconcile", "--dry-run"), "permission", "--snapshot")
+
+
+def test_a_configuration_that_cannot_be_read_stops_everything(tmp_path: Path) -> None:
+    san = scenario(tmp_path, {"# What happens later": "now fail-read /etc/multipath.conf EIO 9\n#"})
+    done = run("--sandbox", san, "reconcile", "--dry-run")
+    assert "create" not in done.out
+    assert "/etc/multipath.conf" in done.err
+
+
+def test_a_scenario_with_an_error_names_file_line_and_column(tmp_path: Path) -> None:
+    san = scenario(tmp_path, {"adapter 2 fc": "adapter two fc"})
+    assert_one_line(run("--sandbox", san, "reconcile"), "changed.san:", "two")
 
 
 def test_writing_the_snapshot_where_nothing_can_be_written(tmp_path: Path) -> None:

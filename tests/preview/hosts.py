@@ -5,8 +5,8 @@ from dataclasses import replace
 
 from controller.cli.preview_command import of_candidate
 from controller.reconcile.preview import MapPreview, Preview, under
-from observers.snapshot import Daemon, Snapshot, TextFile, Wwid
-from tests.builders import CONFIG_FILE, made_map, san_snapshot, unit_wwid
+from observers.snapshot import Daemon, Health, PathState, Snapshot, TextFile, Wwid
+from tests.builders import san_snapshot, unit_wwid
 
 CANDIDATE = "new/candidate.conf"
 PRESENT = "defaults {\n\tfind_multipaths greedy\n}\n"
@@ -18,6 +18,12 @@ def settled(config: str = PRESENT, *, maps: int = 3) -> Snapshot:
     """A host with a daemon, where nothing is left to do under `config`."""
     snapshot = san_snapshot(maps, 2, existing=1.0, config=config)
     return replace(snapshot, host=replace(snapshot.host, daemon=Daemon(pid=7, name="multipathd")))
+
+
+def with_a_path_down(config: str = PRESENT) -> Snapshot:
+    """The same host after a path of C (sdf) went down, of which dm does not know yet: to fail it is due."""
+    snapshot, down = settled(config), Health("tur", PathState.DOWN)
+    return replace(snapshot, paths=tuple(replace(p, health=down) if p.name == "sdf" else p for p in snapshot.paths))
 
 
 def previewed(snapshot: Snapshot, text: str, *, drop_ins: Sequence[TextFile] | None = None) -> Preview:
@@ -46,20 +52,3 @@ def map_of(preview: Preview, wwid: Wwid) -> MapPreview:
     """The part of a preview that is about one map."""
     (found,) = (each for each in preview.maps if each.wwid == wwid)
     return found
-
-
-__all__ = [
-    "CANDIDATE",
-    "CONFIG_FILE",
-    "PRESENT",
-    "A",
-    "B",
-    "C",
-    "blacklist",
-    "entry",
-    "made_map",
-    "map_of",
-    "previewed",
-    "settled",
-    "with_defaults",
-]  # fmt: skip

@@ -21,7 +21,7 @@ from desired.config import ConfigRefused
 from desired.model import OriginKind, Verdict
 from desired.naming import HEADER
 from observers.dmtable import DevT, Sectors
-from observers.snapshot import Alias, DeviceName, Gap, Snapshot, TextFile, Wwid, map_uuid
+from observers.snapshot import Alias, DeviceName, Gap, TextFile, Wwid, map_uuid
 from tests.builders import BINDINGS_FILE, CONFIG_FILE, scsi_path, unit_wwid
 from tests.preview.hosts import (
     CANDIDATE,
@@ -34,6 +34,7 @@ from tests.preview.hosts import (
     map_of,
     previewed,
     settled,
+    with_a_path_down,
     with_defaults,
 )
 
@@ -129,7 +130,7 @@ def test_queueing_alone_is_a_message() -> None:
 
 
 def test_a_property_of_the_daemon_alone_needs_no_step() -> None:
-    each = map_of(previewed(settled(), with_defaults(sections=entry(C, "dev_loss_tmo 77"))), C)
+    each = map_of(previewed(settled(), with_defaults(sections=entry(C, "failback 77"))), C)
     assert (each.changed, each.steps, each.table) == (True, (), None)
 
 
@@ -140,33 +141,35 @@ def test_priorities_of_paths_that_change_alike_are_one_change() -> None:
     assert (found.old and found.old.value, found.new and found.new.value) == ("1", "7")
 
 
-def pending(config: str = PRESENT) -> Snapshot:
-    """Nobody watches over the maps: that the two arrays' maps must not wait for paths is due."""
-    snapshot = settled(config)
-    return replace(snapshot, host=replace(snapshot.host, daemon=None))
-
-
 def test_a_step_that_is_due_already_is_no_change() -> None:
-    preview = previewed(pending(), PRESENT)
+    preview = previewed(with_a_path_down(), PRESENT)
     assert not preview.changes
-    assert [kinds(map_of(preview, wwid), Cause.DUE) for wwid in (A, B, C)] == [[SetQueueing], [SetQueueing], []]
+    assert [kinds(map_of(preview, wwid), Cause.DUE) for wwid in (A, B, C)] == [[], [], [FailPath]]
 
 
 def test_what_is_due_already_is_told_apart_from_what_the_candidate_causes() -> None:
-    each = map_of(previewed(pending(), with_defaults(sections=entry(A, "alias db"))), A)
-    assert (kinds(each, Cause.DUE), kinds(each, Cause.CHANGE)) == ([SetQueueing], [RenameMap])
+    each = map_of(previewed(with_a_path_down(), with_defaults(sections=entry(C, "alias db"))), C)
+    assert (kinds(each, Cause.DUE), kinds(each, Cause.CHANGE)) == ([FailPath], [RenameMap])
 
 
 def test_a_step_that_is_due_and_would_not_be_done_is_told() -> None:
-    each = map_of(previewed(pending(), with_defaults("queue_without_daemon yes")), A)
-    assert (each.changed, kinds(each, Cause.DROPPED), each.due) == (True, [SetQueueing], ())
+    each = map_of(previewed(with_a_path_down(), with_defaults(sections=blacklist("devnode ^sdf$"))), C)
+    assert (kinds(each, Cause.CHANGE), kinds(each, Cause.DROPPED), each.due) == ([ReloadMap], [FailPath], ())
 
 
 def test_where_the_table_differs_by_a_setting_of_the_host_the_property_says_why() -> None:
-    found = value(map_of(previewed(pending(), with_defaults("queue_without_daemon yes")), A), "no_path_retry")
+    snapshot = settled()
+    unwatched = replace(snapshot, maps=(), host=replace(snapshot.host, daemon=None))
+    found = value(map_of(previewed(unwatched, with_defaults("queue_without_daemon yes")), A), "no_path_retry")
     assert not found.differs
     assert found.old is not None
     assert "queue_without_daemon is no" in found.old.origin.why
+
+
+def test_another_reason_for_the_same_table_is_no_change() -> None:
+    snapshot = settled()
+    unwatched = replace(snapshot, host=replace(snapshot.host, daemon=None))
+    assert previewed(unwatched, with_defaults("queue_without_daemon yes")).changed == ()
 
 
 def test_a_step_that_is_due_in_another_form_has_both_forms() -> None:
@@ -241,9 +244,8 @@ def test_a_map_that_can_not_be_as_the_candidate_says_says_why() -> None:
 def test_new_bindings_are_listed_with_the_record_that_writes_them() -> None:
     preview = previewed(settled(), with_defaults("user_friendly_names yes"))
     assert [(each.alias, each.wwid, each.added) for each in preview.bindings] == [
-        ("mpatha", A, True),
-        ("mpathb", B, True),
-        ("mpathc", C, True),
+        ("mpatha", B, True),
+        ("mpathb", C, True),
     ]
     assert [(type(each.step), each.cause) for each in preview.records] == [(WriteBindings, Cause.CHANGE)]
 

@@ -1,0 +1,81 @@
+"""`mpathctl reconcile` as a person or a script runs it."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from controller.cli import dropin
+from tests.cli.captured import run
+
+SCENARIOS = ["small", "fabric-down", "unmapped-lun"]
+
+
+@pytest.mark.parametrize("name", SCENARIOS)
+def test_a_dry_run_says_that_changes_are_pending(name: str) -> None:
+    done = run("--sandbox", name, "reconcile", "--dry-run")
+    assert done.status == 2
+    assert "steps to do" in done.out
+
+
+@pytest.mark.parametrize("name", SCENARIOS)
+def test_an_apply_ends_verified(name: str) -> None:
+    done = run("--sandbox", name, "reconcile")
+    assert done.status == 0
+    assert done.out.splitlines()[-1].startswith("verified: ")
+
+
+@pytest.mark.parametrize("name", SCENARIOS)
+def test_a_dry_run_prints_exactly_the_steps_that_apply_does(name: str) -> None:
+    announced = [
+        line[4:] for line in run("--sandbox", name, "reconcile", "--dry-run").out.splitlines() if line[:4] == "  * "
+    ]
+    applied = run("--sandbox", name, "reconcile").out.splitlines()
+    assert [line.removeprefix("done: ") for line in applied if line.startswith("done: ")] == announced
+
+
+@pytest.mark.parametrize("name", SCENARIOS)
+def test_a_snapshot_plans_like_its_host(name: str, tmp_path: Path) -> None:
+    file = tmp_path / "host.json"
+    run("--sandbox", name, "snapshot", "-o", str(file))
+    here = run("reconcile", "--dry-run", "--snapshot", str(file))
+    there = run("--sandbox", name, "reconcile", "--dry-run")
+    assert (here.status, here.out) == (there.status, there.out)
+
+
+def test_the_plan_is_json_for_programs() -> None:
+    done = run("--sandbox", "unmapped-lun", "reconcile", "--dry-run", "--json")
+    plan = json.loads(done.out)
+    assert (done.status, plan["format"], plan["version"]) == (2, "mpathctl-plan", 1)
+    removed = next(each for each in plan["maps"] if each["name"] == "logs")
+    assert removed["steps"][-1]["step"] == "RemoveMap"
+    assert removed["steps"][-1]["map"]["uuid"] == "mpath-3600a098038304479363f4c4934526b01"
+
+
+def test_virtual_time_lets_a_scenarios_events_happen(tmp_path: Path) -> None:
+    file = tmp_path / "later.san"
+    file.write_text(
+        "array a\n  vendor V\n  product P\n  revision 1\n  node 1\n  group 1 active/optimized p1\n"
+        "  lun 0 size 1G naa 600a098038304479363f4c4934526b00 serial s\n"
+        "adapter 1 fc 10000090fa53a001\n  sees a p1\n"
+        "file /etc/multipath.conf <<END\ndefaults {\n\tfind_multipaths no\n}\nEND\n"
+        "at 30s unmap a:0\n"
+    )
+    before = run("--sandbox", str(file), "reconcile", "--dry-run")
+    after = run("--sandbox", str(file), "reconcile", "--dry-run", "--after", "31")
+    assert (before.status, after.status) == (2, 0), after.err
+    assert "create" in before.out
+
+
+def test_the_demo_shows_every_scenario_and_ends_well() -> None:
+    done = run("demo")
+    assert done.status == 0
+    for name in SCENARIOS:
+        assert f"mpathctl --sandbox {name} reconcile --topology" in done.out
+    assert done.out.count("Planned once more: 0 steps.") == 3
+
+
+@pytest.mark.parametrize("name", ["multipathd", "multipath", "multipathc"])
+def test_the_drop_in_names_refuse_politely(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert getattr(dropin, name)() == 1
+    assert "changed nothing" in capsys.readouterr().err
