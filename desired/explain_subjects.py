@@ -98,6 +98,8 @@ def explain_path(evidence: Evidence, name: str) -> PathExplanation:
 def explain_path_property(evidence: Evidence, name: str, keyword: str) -> Explanation:
     """One property of a device, or of its map. `InputError` for an unknown device or property."""
     view = path_view(evidence, find_device(evidence, name))
+    if keyword == ALIAS and not view.in_map:
+        raise InputError(f"{name} is a path of no map, so there is no alias", hint=f"mpathctl explain path {name}")
     if keyword == ALIAS:
         return view.map.alias()
     return view.fact(keyword) if keyword in FACTS_OF_PATHS else view.explain(find_option(keyword, also=FACTS_OF_PATHS))

@@ -26,6 +26,9 @@ from observers.snapshot_json import from_json, to_json
 
 DONE, FAILED, PENDING = 0, 1, 2
 
+_STATE_FILES = ("/bindings", "/wwids")
+"""Without them planning is still possible: names and memberships then stay as they are."""
+
 
 def version() -> str:
     """The version of the installed package."""
@@ -70,6 +73,11 @@ def snapshot_of(options: argparse.Namespace) -> Snapshot:
         return _usable(cycle.observe(host, _files(options)), host)
     if options.sandbox is not None:
         raise InputError("--snapshot and --sandbox name two different hosts", hint="give one of them")
+    if _files(options) != cycle.Files():
+        raise InputError(
+            "a snapshot holds its host's configuration, so --config and --config-dir have no effect on it",
+            hint="to plan for it with another configuration: mpathctl preview CANDIDATE.conf --snapshot FILE",
+        )
     try:
         with open(options.snapshot, encoding="utf-8") as stream:
             text = stream.read()
@@ -81,9 +89,9 @@ def snapshot_of(options: argparse.Namespace) -> Snapshot:
 
 
 def _usable(snapshot: Snapshot, host: Host) -> Snapshot:
-    """The snapshot, if device-mapper could be read at all: without that, every plan would be a guess."""
+    """The snapshot, if device-mapper and the configuration could be read: without them, every plan would be a guess."""
     if snapshot.host.dm_version is not None:
-        return snapshot
+        return _configured(snapshot)
     if host.effective_user() != 0:
         raise MpathError(
             "no permission to read device-mapper and the disks",
@@ -94,6 +102,17 @@ def _usable(snapshot: Snapshot, host: Host) -> Snapshot:
     raise MpathError(
         f"device-mapper cannot be used: {why}", hint="in a container, /dev/mapper/control must be passed in"
     )
+
+
+def _configured(snapshot: Snapshot) -> Snapshot:
+    """The snapshot, if its configuration is whole. No main file is a configuration too, unless it was asked for."""
+    for gap in snapshot.gaps:
+        if gap.subject.startswith("/") and not gap.subject.endswith(_STATE_FILES):
+            raise InputError(f"{gap.subject}: {gap.what}: {gap.reason}")
+    there = {file.path for file in snapshot.config_files}
+    if snapshot.main_config != cycle.Files().config and snapshot.main_config not in there:
+        raise InputError(f"{snapshot.main_config}: no such file", hint="it was named by --config")
+    return snapshot
 
 
 def _tell(decision: cycle.Decision) -> None:

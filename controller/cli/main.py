@@ -10,13 +10,14 @@ from collections.abc import Sequence
 
 from controller.cli import commands
 from controller.cli.demo import demo
+from controller.cli.preview_command import preview
 from controller.runtime.cycle import Files
 from observers.errors import MpathError
 
 EPILOG = """exit status:
   0  done, or nothing to do
   1  error, or the kernel refused a step
-  2  with --dry-run: changes are pending
+  2  with --dry-run: changes are pending; with preview: something would change
 """
 
 
@@ -39,6 +40,7 @@ def build_parser() -> argparse.ArgumentParser:
     _add_reconcile(subparsers)
     _add_snapshot(subparsers)
     _add_show(subparsers)
+    _add_preview(subparsers)
     demo_parser = subparsers.add_parser(
         "demo", help="show the main job on the sandbox; on this host's own disks a dry run, never more"
     )
@@ -85,6 +87,28 @@ def _add_show(subparsers: "Subparsers[argparse.ArgumentParser]") -> None:
         "--after", metavar="SECONDS", type=_seconds, help="with --sandbox: let this much virtual time pass first"
     )
     parser.set_defaults(run=commands.show_topology)
+
+
+def _add_preview(subparsers: "Subparsers[argparse.ArgumentParser]") -> None:
+    parser = subparsers.add_parser(
+        "preview",
+        help="what a change of the configuration would do, and why, before it is done",
+        description="Derive and plan with CANDIDATE in the place of the main file, and tell what differs from now. "
+        "Exit status: 0 nothing changes, 2 something does, 1 error.",
+    )
+    parser.add_argument("candidate", metavar="CANDIDATE", help="a text for the main configuration file")
+    parser.add_argument(
+        "--config-dir",
+        dest="drop_ins",
+        metavar="DIR",
+        help="the candidate's drop-ins (default: those that the host has)",
+    )
+    parser.add_argument("--snapshot", metavar="FILE", help="for the host of this snapshot")
+    parser.add_argument("--json", action="store_true", help="print the preview as JSON")
+    parser.add_argument(
+        "--after", metavar="SECONDS", type=_seconds, help="with --sandbox: let this much virtual time pass first"
+    )
+    parser.set_defaults(run=preview)
 
 
 def _seconds(text: str) -> float:

@@ -155,9 +155,18 @@ def test_a_user_without_rights(tmp_path: Path) -> None:
 
 def test_a_configuration_that_cannot_be_read_stops_everything(tmp_path: Path) -> None:
     san = scenario(tmp_path, {"# What happens later": "now fail-read /etc/multipath.conf EIO 9\n#"})
-    done = run("--sandbox", san, "reconcile", "--dry-run")
-    assert "create" not in done.out
-    assert "/etc/multipath.conf" in done.err
+    assert_one_line(run("--sandbox", san, "reconcile", "--dry-run"), "/etc/multipath.conf", "EIO")
+    assert_one_line(run("--sandbox", san, "reconcile"), "/etc/multipath.conf", "EIO")
+
+
+def test_a_configuration_file_that_was_asked_for_must_be_there() -> None:
+    done = run("--sandbox", "small", "--config", "/etc/other.conf", "reconcile", "--dry-run")
+    assert_one_line(done, "/etc/other.conf", "no such file")
+
+
+def test_a_snapshot_has_its_own_configuration(good: Path) -> None:
+    done = run("--config", "/etc/other.conf", "reconcile", "--dry-run", "--snapshot", str(good))
+    assert_one_line(done, "--config", "preview")
 
 
 def test_a_scenario_with_an_error_names_file_line_and_column(tmp_path: Path) -> None:

@@ -1,5 +1,7 @@
 """The sandbox against a real kernel: the same calls bring back the same, line by line."""
 
+import sys
+
 import pytest
 
 from controller.sandbox.block import Result
@@ -8,6 +10,7 @@ from controller.sandbox.scenario import parse_scenario
 from tests.real_kernel.conftest import boot, guest, machines
 from tests.real_kernel.guest import Guest
 from tests.sandbox.transcript import SCRIPT, Place, transcript
+from tests.vm.machine import REPOSITORY
 
 __all__ = ["boot", "guest", "machines"]
 
@@ -63,7 +66,8 @@ def test_the_kernel_says_the_same(guest: Guest) -> None:
     guest.sh("udevadm control --stop-exec-queue")
     try:
         numbers = guest.sh("cat /sys/block/sd[abc]/dev").split()
-        said = guest.sh(f"python3 -m tests.sandbox.transcript {' '.join(numbers)} 131072").splitlines()
+        program = f"{sys.prefix}/bin/python3 -m tests.sandbox.transcript"
+        said = guest.sh(f"cd {REPOSITORY} && {program} {' '.join(numbers)} 131072").splitlines()
     finally:
         guest.sh("udevadm control --start-exec-queue")
     assert said == in_sandbox()
