@@ -6,6 +6,7 @@ unless its identity was read from the device itself.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
+from copy import copy
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -66,6 +67,25 @@ class Blacklist:
         self._databases: dict[tuple[str, ...], Match | None] = {}
         self._devices: dict[tuple[str, str], Match] = {}
         self._protocols: dict[str, Match] = {}
+
+    def with_exception(self, rule: Rule) -> "Blacklist":
+        """The same rules with one more exception, which is asked first."""
+        return self._changed(rule.kind, self._listed[rule.kind], (rule, *self._excepted[rule.kind]))
+
+    def without(self, rule: Rule, *, instead: Iterable[Rule] = ()) -> "Blacklist":
+        """The same rules but for one. `instead`: rules of its kind that are then asked last."""
+        listed = (*(each for each in self._listed[rule.kind] if each is not rule), *instead)
+        return self._changed(rule.kind, listed, self._excepted[rule.kind])
+
+    def _changed(self, kind: RuleKind, listed: tuple[Rule, ...], excepted: tuple[Rule, ...]) -> "Blacklist":
+        """Other rules of one kind; what was said by those of the other kinds is still remembered."""
+        changed: Blacklist = copy(self)
+        changed._listed, changed._excepted = {**self._listed, kind: listed}, {**self._excepted, kind: excepted}
+        if kind is RuleKind.PROPERTY:
+            changed._properties, changed._databases = {}, {}
+        changed._devices = {} if kind is RuleKind.DEVICE else self._devices
+        changed._protocols = {} if kind is RuleKind.PROTOCOL else self._protocols
+        return changed
 
     def text(self, kind: RuleKind, value: str) -> Match:
         """What the rules of a kind (not DEVICE) say of a value. Exceptions are asked first."""

@@ -132,9 +132,16 @@ class MapView:
         if option.key == "hardware_handler":
             field = (*self._attached(), *field)
         value = self.value(option)
-        unused = option.key not in self.wanted.properties or value is None
-        note = (_INSTEAD.get(option.key, "") if unused else "") or _daemon_note(option)
-        return _explanation(self.evidence, candidate, option.key, value, field, self._depends(option.key), note)
+        return _explanation(
+            self.evidence, candidate, option.key, value, field, self._depends(option.key), self._note(option)
+        )
+
+    def _note(self, option: Option[Any]) -> str:
+        if option.key in self.wanted.properties:
+            return ""
+        if option is options.NO_PATH_RETRY and self.wanted.table.queues:
+            return "nobody sets it, so the map goes on queueing, as the table that is loaded does"
+        return _INSTEAD.get(option.key, "") or _daemon_note(option)
 
     def alias(self) -> Explanation:
         """The map's name."""

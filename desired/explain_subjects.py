@@ -24,8 +24,8 @@ from observers.snapshot import Path, PathState, Wwid
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PathExplanation:
-    """One device. `sources`: every name that can be had for it, and from where. `map`: its map's name (empty: it has
-    none); `group`: its group there, from 1, of `groups`."""
+    """One device. `sources`: every name that can be had for it, and from where. `map`: the name of the map that it
+    should be in (empty: none); `group`: its group there, from 1, of `groups`; `now_in`: the map that has it now."""
 
     path: Path
     wwid: Wwid
@@ -37,6 +37,7 @@ class PathExplanation:
     state_reasons: tuple[str, ...]
     priority: Resolved[int | None]
     map: str
+    now_in: str
     group: int
     groups: int
     properties: tuple[Explanation, ...]
@@ -89,6 +90,7 @@ def explain_path(evidence: Evidence, name: str) -> PathExplanation:
         state_reasons=tuple(state_reasons(evidence, candidate)),
         priority=view.member.priority,
         map=view.map.wanted.alias.value if view.in_map else "",
+        now_in=holder.name if (holder := evidence.known.members.get(path.dev)) is not None else "",
         group=place[0] if place and view.in_map else 0,
         groups=len(groups) if view.in_map else 0,
         properties=tuple(view.explain(option) for option in OF_PATHS),

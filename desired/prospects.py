@@ -54,7 +54,7 @@ class Prospect:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AdmissionExplanation:
-    """A verdict with everything that led to it. `settled`: why nothing on the host would change it; empty: see
+    """A verdict with everything that led to it. `settled`: that nothing on the host would change it; empty: see
     `prospects`. `note`: what else happens meanwhile."""
 
     admission: Admission
@@ -121,8 +121,8 @@ def explain_admission(case: Docket, candidate: Candidate) -> AdmissionExplanatio
 
 def _settled(verdict: Verdict) -> str:
     if verdict is Verdict.NOT_A_DISK:
-        return "nothing: only whole disks can be paths"
-    return "nothing but another configuration"
+        return "nothing would change this: only whole disks can be paths"
+    return "no single change of the host would change this, only another configuration"
 
 
 def _waiting_of_udev(case: Docket, candidate: Candidate) -> str:
@@ -220,28 +220,31 @@ def _of_identity(case: Docket, candidate: Candidate) -> Answer:
 
 
 def _if(change: str, candidate: Candidate, others: Sequence[Candidate], rules: Rules) -> Prospect:
+    """The first of these devices, if they were all that there is, under these rules."""
     found = admit(rules, (candidate, *others))[0]
     return Prospect(change, found.verdict, found.reason)
 
 
 def _of_admitted(case: Docket, candidate: Candidate) -> Iterator[Prospect]:
-    rules, wwid = case.rules, candidate.wwid
+    wwid, rules = candidate.wwid, _on(case.rules, candidate.wwid)
     others = case.others(candidate, wwid)
     ways = [
         _if("the other devices with its WWID go", candidate, (), rules),
-        _if("its WWID is taken out of the wwids file", candidate, others, replace(rules, wwids=rules.wwids - {wwid})),
-        _if("its map goes", replace(candidate, member_of=None), others, _without_map(rules, wwid)),
+        _if("its WWID is taken out of the wwids file", candidate, others, replace(rules, wwids=frozenset())),
+        _if("its map goes", replace(candidate, member_of=None), others, replace(rules, maps={})),
     ]
     yield from (way for way in ways if way.verdict is not Verdict.ADMITTED)
 
 
-def _without_map(rules: Rules, wwid: Wwid) -> Rules:
-    return replace(rules, maps={each: found for each, found in rules.maps.items() if each != wwid})
+def _on(rules: Rules, wwid: Wwid) -> Rules:
+    """The rules with what concerns one WWID only."""
+    existing = rules.maps.get(wwid)
+    return replace(rules, wwids=rules.wwids & {wwid}, maps={} if existing is None else {wwid: existing})
 
 
 def _of_waiting(case: Docket, candidate: Candidate) -> Iterator[Prospect]:
     """A second path is always told of, also where it would not help, for that is what people try first."""
-    rules, wwid = case.rules, candidate.wwid
+    wwid, rules = candidate.wwid, _on(case.rules, candidate.wwid)
     others = case.others(candidate, wwid)
     now = case.admission(candidate)
     twin = replace(candidate, finding=CONFIRMED)
@@ -249,7 +252,7 @@ def _of_waiting(case: Docket, candidate: Candidate) -> Iterator[Prospect]:
     changes = [("its WWID is added to the wwids file", replace(rules, wwids=rules.wwids | {wwid}))]
     for mode in (FindMultipaths.ON, FindMultipaths.GREEDY):
         changes.append((f"find_multipaths is set to {mode}", _with_mode(rules, mode)))
-    changes.append(("its map is removed, and made anew", _without_map(rules, wwid)))
+    changes.append(("its map is removed, and made anew", replace(rules, maps={})))
     ways = [_if(change, candidate, others, changed) for change, changed in changes]
     yield second
     yield from (way for way in ways if way.verdict is not now.verdict)
@@ -270,8 +273,7 @@ def _of_blacklisted(case: Docket, candidate: Candidate) -> Iterator[Prospect]:
         yield from _of_missing_property(case, candidate, others)
         return
     words, exception = _exception(match, candidate)
-    excepted = replace(case.config, exceptions=(exception, *case.config.exceptions))
-    changed = replace(rules, blacklist=Blacklist(excepted))
+    changed = replace(rules, blacklist=rules.blacklist.with_exception(exception))
     yield _if(f"blacklist_exceptions gets {words}", candidate, others, changed)
     if match.rule.origin.kind is OriginKind.BLACKLIST:
         change = f'the rule {match.kind} "{match.rule.text}" is taken out ({match.rule.origin.where})'
@@ -288,8 +290,8 @@ def _blocking(rules: Rules, candidate: Candidate) -> Match:
 def _without_rule(case: Docket, rule: Rule) -> Blacklist:
     """The blacklist without a configured rule. A built-in one of the same text, which it stood for, is there again."""
     built_in = (*built_in_rules(native_nvme=case.native_nvme), *product_rules(case.config.devices))
-    kept = tuple(each for each in case.config.blacklist if each is not rule)
-    return Blacklist(replace(case.config, blacklist=(*kept, *built_in)))
+    same = [each for each in built_in if (each.kind, each.text) == (rule.kind, rule.text)]
+    return case.rules.blacklist.without(rule, instead=same)
 
 
 def _of_missing_property(case: Docket, candidate: Candidate, others: Sequence[Candidate]) -> Iterator[Prospect]:
@@ -297,9 +299,9 @@ def _of_missing_property(case: Docket, candidate: Candidate, others: Sequence[Ca
     known = replace(candidate, path=replace(candidate.path, udev={**candidate.path.udev, "ID_WWN": "?"}))
     yield _if("udev finds a property that is excepted, such as ID_WWN", known, others, rules)
     exception = Rule(kind=RuleKind.PROPERTY, origin=_ASSUMED, pattern=_exactly(attribute))
-    excepted = Blacklist(replace(case.config, exceptions=(exception, *case.config.exceptions)))
+    changed = replace(rules, blacklist=rules.blacklist.with_exception(exception))
     words = f'property "{_exactly(attribute).text}"'
-    yield _if(f"blacklist_exceptions gets {words}", candidate, others, replace(rules, blacklist=excepted))
+    yield _if(f"blacklist_exceptions gets {words}", candidate, others, changed)
 
 
 def _exception(match: Match, candidate: Candidate) -> tuple[str, Rule]:

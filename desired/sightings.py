@@ -14,6 +14,9 @@ from desired.observed import offline
 from desired.prospects import name_in
 from observers.snapshot import PathState
 
+CLAIM = "DM_MULTIPATH_DEVICE_PATH"
+"""The udev property by which everyone else is told whether a device is a multipath path: 1 yes, 0 no, 2 maybe."""
+
 
 def seen(what: str) -> Origin:
     """The origin of what no keyword says."""

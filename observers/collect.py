@@ -10,6 +10,7 @@ from observers import config_files, daemon, devicemapper, inquiry, sysfs, system
 from observers.checkers import probe
 from observers.config_files import DROP_IN_DIRECTORY, MAIN_FILE, STATE_DIRECTORY, Places
 from observers.host import ReadHost
+from observers.port_groups import catch_up
 from observers.reading import Reader
 from observers.snapshot import Bus, DeviceName, Gap, HostFacts, Path, PathState, Snapshot, dev_key
 
@@ -29,7 +30,7 @@ def collect(
     kernel = devicemapper.observe(host)
     reader = Reader(host, "host")
     disks = [observe_path(host, name) for name in sysfs.disk_names(reader)]
-    paths = [path for path, _ in disks if path is not None]
+    paths = catch_up(host, (path for path, _ in disks if path is not None))
     texts = config_files.observe(host, Places(config_path, config_dir, state_dir))
     facts = _facts(reader, kernel)
     return Snapshot(

@@ -49,7 +49,10 @@ def ask(reader: Reader, path: Path) -> Path:
     if standard is None or known is None:
         return path
     text = Hex(standard[: _LENGTH_AT + 1 + standard[_LENGTH_AT]].hex())
-    path = replace(path, inquiry_device=text, alua=replace(path.alua, tpgs=known.tpgs))
+    path = replace(path, inquiry_device=text)
+    if known.qualifier:  # no logical unit is there, so nothing that follows describes one
+        return path
+    path = replace(path, alua=replace(path.alua, tpgs=known.tpgs))
     path = _identification(reader, path)
     if known.tpgs and path.alua.group is not None:
         path = replace(path, alua=_access_state(reader, path, path.alua.group))

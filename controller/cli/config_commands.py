@@ -3,9 +3,20 @@
 In: the parsed command line. Out: text on standard output, messages on standard error, an exit status. Files are read
 here, at the edge; what they mean is for `desired` to say. Neither command ever changes anything.
 
-`show config` says what multipath-tools' `multipath -t` says, in the same words and bytes; with `local` what its
-`multipath -T` says. `check-config` is for people, editors and continuous integration: it goes through all files to
-their ends, and tells every message with its place, the line, and what to do.
+`show config` says what multipath-tools 0.14.3's `multipath -t` says, in the same words and bytes and with the same exit
+status; with `local` what its `multipath -T` and its daemon's `show config local` say. Intended differences:
+
+* What it crashes or hangs on is refused with a reason: a `polling_interval` of 0, or one that is no number or too large
+  while nothing limits it; a `/` in `partition_delimiter` while none was set.
+* Where it refuses a configuration without a word, there is one: for expressions in `devices` of which, with a
+  `product_blacklist`, it cannot make a rule.
+* A suffix of `reservation_key` other than `:aptpl` is an error, where it takes it for none.
+* Back-references in the expressions of rules are an error, as are repetitions of repetitions that come to too many:
+  they cannot be matched in bounded time and memory.
+* Messages carry no time, and a file that is named with `--config` has to be there.
+
+`check-config` is for people, editors and continuous integration: it goes through all files to their ends, and tells
+every message, also those that are ours alone, with its place, the line, and what to do.
 """
 
 import argparse

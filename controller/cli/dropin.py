@@ -1,9 +1,11 @@
-"""The drop-in names `multipathd`, `multipath` and `multipathc`: they refuse, politely, until they do the whole job.
+"""The drop-in names `multipathd`, `multipath` and `multipathc`: what they don't do yet they refuse, politely.
 
-A program that answered some of multipathd's commands and not others would be worse than none: scripts would believe it.
+A command either does all that its namesake does or refuses: half an answer would be worse, for scripts would believe it.
 """
 
 import sys
+
+from controller.cli.main import mpathctl
 
 REFUSAL = (
     "{name}: this name of mpathctl does not do {name}'s job yet, and changed nothing.\n"
@@ -21,9 +23,14 @@ def multipathd() -> int:
     return _refuse("multipathd", "reconcile")
 
 
+CONFIGURATION = {("-t",): ["show", "config"], ("-T",): ["show", "config", "local"]}
+"""What of `multipath` is whole: its prints of the configuration, by their arguments."""
+
+
 def multipath() -> int:
-    """Refuse as the one-shot program."""
-    return _refuse("multipath", "reconcile --dry-run")
+    """`multipath -t` and `multipath -T`; refuse as the rest of the one-shot program."""
+    command = CONFIGURATION.get(tuple(sys.argv[1:]))
+    return mpathctl(command) if command else _refuse("multipath", "reconcile --dry-run")
 
 
 def multipathc() -> int:

@@ -35,7 +35,7 @@ def explain(options: argparse.Namespace) -> int:
         text = _property(evidence, options)
     else:
         text = _path(evidence, options) if options.what == PATH else _map(evidence, decision, options)
-    _tell(decision, options.property)
+    _tell(evidence, options)
     sys.stdout.write(text)
     return commands.DONE
 
@@ -83,13 +83,17 @@ def _map(evidence: Evidence, decision: cycle.Decision, options: argparse.Namespa
     return explain_text.map_text(found, plan)
 
 
-def _tell(decision: cycle.Decision, keyword: str | None) -> None:
-    """What could not be read, and, when one keyword is asked for, everything that was said about it in the files."""
-    for gap in decision.snapshot.gaps:
-        sys.stderr.write(explain_text.visible(f"mpathctl: {gap.subject}: {gap.what}: {gap.reason}\n"))
+def _tell(evidence: Evidence, options: argparse.Namespace) -> None:
+    """What could not be read, and, when one keyword is asked for, everything that was said about it in the files.
+
+    What could not be read of other devices than the one that is asked for is left out."""
+    for gap in evidence.snapshot.gaps:
+        if options.name is None or gap.subject not in evidence.devices:
+            sys.stderr.write(explain_text.visible(f"mpathctl: {gap.subject}: {gap.what}: {gap.reason}\n"))
+    keyword = options.property
     if keyword is None:
         return
-    for message in decision.desired.messages:
+    for message in evidence.desired.messages:
         if re.search(rf"\b{re.escape(keyword)}\b", f"{message.text} {message.hint}"):
             where = ":".join([message.file, *(str(number) for number in (message.line, message.column) if number)])
             hint = f" ({message.hint})" if message.hint else ""

@@ -16,6 +16,7 @@ from desired.explain import Explanation
 from desired.explain_subjects import MapExplanation, MemberExplanation, PathExplanation
 from desired.model import Admission, Origin, Resolved
 from desired.prospects import AdmissionExplanation, Answer, Prospect
+from desired.sightings import CLAIM
 
 EXPLAIN_VERSION = 1
 """Raised when a reader of the last version would misunderstand."""
@@ -52,9 +53,11 @@ def of_path(found: PathExplanation) -> Document:
             "sources": [_contender(each) for each in found.sources],
         },
         "admission": _admission(found.admission),
+        "udev_claim": found.path.udev.get(CLAIM),
         "state": {"value": str(found.state), "reasons": list(found.state_reasons)},
         "priority": _resolved(found.priority),
         "map": found.map or None,
+        "now_in": found.now_in or None,
         "group": found.group or None,
         "groups": found.groups or None,
         "properties": [_explanation(each) for each in found.properties],

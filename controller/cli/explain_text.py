@@ -9,13 +9,15 @@ from controller.reconcile.explain import size_text, step_text
 from controller.reconcile.plan import MapPlan
 from desired.contenders import Contender, Matched
 from desired.evidence import Subject
-from desired.explain import Explanation
+from desired.explain import WWID, Explanation
 from desired.explain_subjects import MapExplanation, MemberExplanation, PathExplanation
 from desired.model import Admission, Origin, OriginKind, Resolved, Verdict
 from desired.prospects import AdmissionExplanation, Prospect
+from desired.sightings import CLAIM
 
 NOT_SET = "(not set)"
 _INDENT = "  "
+_CLAIMS = {"1": "calls it a path already", "0": "does not call it a path", "2": "holds it back for now"}
 
 
 def visible(text: str) -> str:
@@ -59,7 +61,7 @@ def _property(subject: str, found: Explanation) -> Iterator[str]:
         yield f"  from   {place(found.origin, found.chosen_by)}"
     yield from (f"  {line}" for line in _remarks(found))
     if found.losers:
-        yield "  lost, the strongest first:"
+        yield "  also said:" if found.property == WWID else "  lost, the strongest first:"
         yield from _aligned([[_shown(each.value), place(each.origin, each.chosen_by)] for each in found.losers], "    ")
     elif found.value is not None:
         yield "  nothing else sets it"
@@ -139,7 +141,7 @@ def _admission(found: AdmissionExplanation) -> Iterator[str]:
     if unasked:
         yield "  not asked any more; they would say:"
         yield from _aligned(unasked, "    ")
-    yield "  what would change it:" + ("" if found.prospects else f" {found.settled}")
+    yield "  what would change it:" if found.prospects else f"  {found.settled}"
     for each in found.prospects:
         reason = f": {each.reason}" if each.reason else ""
         yield f"    if {each.change}: {_outcome(admission, each)}{reason}"
@@ -172,11 +174,14 @@ def _path(found: PathExplanation) -> Iterator[str]:
     yield from (f"  says   {each.value}  {place(each.origin)}" for each in found.sources)
     yield ""
     yield from _admission(found.admission)
+    yield f"  udev   {_CLAIMS.get(found.path.udev.get(CLAIM, ''), 'has not said whether it is a path')}"
     yield ""
     yield f"state: {found.state}"
     yield from (f"  why    {reason}" for reason in found.state_reasons)
     yield f"priority: {_priority(found.priority)}"
     yield f"map: {found.map}, group {found.group} of {found.groups}" if found.map else "map: none"
+    if found.now_in and found.now_in != found.map:
+        yield f"  now    in {found.now_in}"
     yield ""
     yield "properties:" if found.map else "properties, as they would be if it were a path:"
     yield from _properties(found.properties)

@@ -9,6 +9,7 @@ import sys
 from collections.abc import Sequence
 
 from controller.cli import commands
+from controller.cli.config_commands import add_check_config, add_show_config
 from controller.cli.demo import demo
 from controller.cli.preview_command import preview
 from controller.runtime.cycle import Files
@@ -41,6 +42,9 @@ def build_parser() -> argparse.ArgumentParser:
     _add_snapshot(subparsers)
     _add_show(subparsers)
     _add_preview(subparsers)
+    add_check_config(
+        subparsers.add_parser("check-config", help="tell everything that is wrong with a configuration file")
+    )
     demo_parser = subparsers.add_parser(
         "demo", help="show the main job on the sandbox; on this host's own disks a dry run, never more"
     )
@@ -80,13 +84,15 @@ def _add_snapshot(subparsers: "Subparsers[argparse.ArgumentParser]") -> None:
 
 
 def _add_show(subparsers: "Subparsers[argparse.ArgumentParser]") -> None:
-    parser = subparsers.add_parser("show", help="show the state of this host")
-    parser.add_argument("what", choices=["topology"], help="the maps, their groups and paths, and the other disks")
-    parser.add_argument("--snapshot", metavar="FILE", help="of the host of this snapshot")
-    parser.add_argument(
+    parser = subparsers.add_parser("show", help="show the state or the configuration of this host")
+    kinds = parser.add_subparsers(dest="what", metavar="WHAT", required=True)
+    topology = kinds.add_parser("topology", help="draw the maps, their groups and paths, and the other disks")
+    topology.add_argument("--snapshot", metavar="FILE", help="of the host of this snapshot")
+    topology.add_argument(
         "--after", metavar="SECONDS", type=_seconds, help="with --sandbox: let this much virtual time pass first"
     )
-    parser.set_defaults(run=commands.show_topology)
+    topology.set_defaults(run=commands.show_topology)
+    add_show_config(kinds.add_parser("config", help="print the merged configuration, as `multipath -t` does"))
 
 
 def _add_preview(subparsers: "Subparsers[argparse.ArgumentParser]") -> None:

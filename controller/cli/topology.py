@@ -76,7 +76,7 @@ def _tree(items: Sequence[tuple[str, Sequence[str]]], style: Style) -> Iterator[
 
 
 def _draw_map(each: Map, paths: dict[DevT, Path], members: dict[DevT, Member], style: Style) -> Iterator[str]:
-    title = each.name if each.name == each.wwid else f"{each.name}  {each.wwid}"
+    title = each.name if str(each.name) == each.wwid else f"{each.name}  {each.wwid}"
     if each.table is None:
         yield f"{title}  no multipath table"
         return

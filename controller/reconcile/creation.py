@@ -13,7 +13,7 @@ from controller.reconcile.naming import Limits, first_name
 from controller.reconcile.order import Draft, NameOf, Part, PathOf, Phase
 from controller.reconcile.paths import messages
 from controller.reconcile.records import remember
-from controller.reconcile.view import View, shown
+from controller.reconcile.view import View, shown, unreadable
 from desired.model import DesiredMap
 from observers.dmtable import format_table
 
@@ -26,6 +26,7 @@ def create(view: View, wanted: DesiredMap, limits: Limits) -> Draft:
         waiting = ", ".join(shown(view, dev) for dev in wanted.table.devices)
         obstacle = f"its paths are still in other maps ({waiting})" if waiting else "no path leads to it"
     name, why = first_name(view, wanted, limits)
+    obstacle = obstacle or unreadable(view, wanted.alias.value)
     if name is None or obstacle:
         return idle(view, wanted.wwid, f"not made: {obstacle or why}")
     known = facts(view, None, wanted)

@@ -119,7 +119,7 @@ def facts(view: View, live: Map | None, wanted: DesiredMap | None) -> dict[DevT,
     active = {path.dev: path.active for path in live.status.paths} if live and live.status else {}
     found = {}
     for dev in {**active, **states, **dict.fromkeys(wanted.table.devices if wanted else ())}:
-        state = states.get(dev) or _state(view.paths.get(dev))
+        state = states.get(dev) or _state(view, view.paths.get(dev))
         ghost = state is PathState.GHOST and active.get(dev) is False and _held(view, dev, states)
         lie = view.mismatched.get(dev)
         mismatch = lie.reason or "its device is another logical unit" if lie else ""
@@ -127,8 +127,11 @@ def facts(view: View, live: Map | None, wanted: DesiredMap | None) -> dict[DevT,
     return found
 
 
-def _state(path: Path | None) -> PathState:
-    return path.health.state if path else PathState.REMOVED
+def _state(view: View, path: Path | None) -> PathState:
+    """A path that was not seen is gone, unless there are disks that could not be read: then nobody knows."""
+    if path is not None:
+        return path.health.state
+    return PathState.UNCHECKED if view.unseen else PathState.REMOVED
 
 
 def _held(view: View, dev: DevT, states: Mapping[DevT, PathState]) -> bool:
@@ -142,7 +145,7 @@ def words(view: View, fact: PathFacts) -> str:
     if fact.mismatch:
         return fact.mismatch
     if path is None:
-        return "its device is gone"
+        return f"it was not seen, but not all could be: {view.unseen}" if view.unseen else "its device is gone"
     if path.health.state is fact.state and path.health.message:
         return _said(path.health.checker, path.health.message)
     if not fact.state.usable and path.device_state not in ("", "running", "live"):

@@ -104,8 +104,7 @@ def _refusal(
         return replace(old, steps=waiting) if old and waiting else None
     steps = tuple(dict.fromkeys([step for step, _ in refused]))
     count = old.count + 1 if old and any(step in old.steps for step in steps) else 1
-    steps = (*steps, *(step for step in waiting if step not in steps))
-    return Refusal(steps=steps, message=refused[-1][1].message, count=count, retry_at=now + backoff(count))
+    return Refusal(steps=(*steps, *waiting), message=refused[-1][1].message, count=count, retry_at=now + backoff(count))
 
 
 def _told(memory: Memory, outcomes: Sequence[tuple[Step, Outcome]], now: float) -> dict[Wwid, float]:

@@ -14,7 +14,7 @@ from actuators.steps import RenameMap, UdevFlags
 from controller.reconcile.diff import What
 from controller.reconcile.order import Part, Phase, TurnedDown
 from controller.reconcile.tables import BASE_FLAGS, Case
-from controller.reconcile.view import View, names_taken
+from controller.reconcile.view import View
 from desired.model import DesiredMap
 from observers.dmtable import DevT
 from observers.snapshot import Alias
@@ -50,7 +50,7 @@ def rename(view: View, case: Case, limits: Limits) -> Part | None:
     if not limits.park:
         return _keeps(name, f"{new} is free after this plan", wake_at=view.now)
     parked = Alias(live.wwid)
-    if limits.no_park or parked in names_taken(view):
+    if limits.no_park:
         return _keeps(name, f"maps exchange their names, and {parked}, its name for the time being, is taken")
     reason = (
         f"name: {name} -> {parked} for the time being: maps exchange their names, and {new} is free only after that"

@@ -121,7 +121,8 @@ def _told(difference: Difference) -> str:
 
 def _udev_behind(case: Case) -> bool:
     usable = any(fact.usable for fact in case.facts.values() if fact.member)
-    return case.view.udev_rules and READY not in case.live.udev and usable
+    unread = case.live.name in case.view.gaps
+    return case.view.udev_rules and READY not in case.live.udev and not unread and usable
 
 
 def _udev_due(case: Case) -> bool:
@@ -163,6 +164,9 @@ def _obstacle(case: Case, *, flush: bool) -> str:
         return small
     if case.live.table is None:
         return ""
+    unseen = [dev for dev in case.live.table.devices if dev not in case.view.paths and dev not in case.table.devices]
+    if unseen and case.view.unseen:
+        return f"{shown(case.view, unseen[0])} would go, and may be there all the same: {case.view.unseen}"
     works = [dev for dev in case.live.table.devices if case.facts[dev].works]
     if works and not any(case.facts[dev].usable for dev in case.table.devices):
         return f"no path of the new one is usable, while {shown(case.view, works[0])} of the old one works"

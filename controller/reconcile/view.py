@@ -9,11 +9,18 @@ from dataclasses import dataclass
 
 from controller.reconcile.plan import Memory
 from desired.model import Admission, Desired, DesiredMap, Verdict
-from observers.dmtable import DevT
+from desired.observed import observe
+from observers.dmtable import DevT, MultipathStatus, MultipathTable
 from observers.snapshot import Alias, DeviceName, Gap, Map, Path, Snapshot, Wwid, dev_key
 
 DM_SUBJECT = "device-mapper"
-"""The subject of a gap that concerns all maps: the list of devices could not be read."""
+"""The subject of gaps that concern device-mapper as a whole."""
+
+BLINDING = frozenset({"version", "list of devices"})
+"""What must have been read of device-mapper for anything to be known of any map."""
+
+NAMELESS = "UUID of "
+"""A gap with these words and a name: a device of that name is there, and nobody knows whose."""
 
 READY = "MPATH_DEVICE_READY"
 """The udev property that 11-dm-mpath.rules sets on every multipath map, to 0 or 1."""
@@ -24,7 +31,8 @@ CLAIMED = "DM_MULTIPATH_DEVICE_PATH"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class View:
-    """The snapshot and the desired state by WWID and device number. `blind`: why no map may be touched, or empty."""
+    """The snapshot and the desired state by WWID and device number. `blind`: why no map may be touched, or empty.
+    `unseen`: why a path that is not in the snapshot may be there all the same, or empty."""
 
     snapshot: Snapshot
     desired: Desired
@@ -40,11 +48,13 @@ class View:
     """Of maps whose table or status could not be read or understood, by name."""
     udev_rules: bool
     blind: str
+    unseen: str
 
 
 def look(snapshot: Snapshot, desired: Desired, *, memory: Memory, now: float) -> View:
     """Index everything that a plan is made from; in what order the snapshot has it does not matter."""
     gaps = sorted(snapshot.gaps, key=_gap_key)
+    nameless = (gap.what.removeprefix(NAMELESS) for gap in gaps if gap.what.startswith(NAMELESS))
     return View(
         snapshot=snapshot,
         desired=desired,
@@ -54,11 +64,12 @@ def look(snapshot: Snapshot, desired: Desired, *, memory: Memory, now: float) ->
         wanted={wanted.wwid: wanted for wanted in desired.maps},
         paths={path.dev: path for path in snapshot.paths},
         mismatched={each.dev: each for each in desired.admissions if each.verdict is Verdict.MISMATCH},
-        foreign_names=frozenset(device.name for device in snapshot.other_devices),
+        foreign_names=frozenset([*(device.name for device in snapshot.other_devices), *map(Alias, nameless)]),
         gaps={gap.subject: gap for gap in gaps},
         unread_tables={gap.subject: gap for gap in gaps if gap.what in _TABLE_GAPS},
         udev_rules=_udev_rules_seen(snapshot),
         blind=_blind(snapshot, gaps),
+        unseen=observe(snapshot).unseen if gaps else "",
     )
 
 
@@ -71,11 +82,11 @@ def _gap_key(gap: Gap) -> tuple[str, str, str]:
 
 
 def _blind(snapshot: Snapshot, gaps: Iterable[Gap]) -> str:
+    for gap in gaps:
+        if gap.subject == DM_SUBJECT and gap.what in BLINDING:
+            return f"the maps of this host could not be read: {gap.what}: {gap.reason}"
     if snapshot.host.dm_version is None:
         return "the kernel has no device-mapper here (load it: modprobe dm_multipath)"
-    for gap in gaps:
-        if gap.subject == DM_SUBJECT:
-            return f"the maps of this host could not be read: {gap.what}: {gap.reason}"
     return ""
 
 
@@ -98,14 +109,20 @@ def incomplete(view: View, live: Map) -> str:
         return f"its table is not known{why}" if gap else ""
     if live.status is None:
         return f"its status is not known{why}"
-    if [path.dev for path in live.status.paths] != list(live.table.devices):
-        return "its table and its status name different paths: it is being changed right now"
+    if _torn(live.table, live.status):
+        return "its table and its status differ in their paths: it is being changed right now"
     return ""
 
 
-def in_order(devs: frozenset[DevT], live: Map) -> tuple[DevT, ...]:
-    """Those of `devs` that are in the live table, in table order."""
-    return tuple(dev for dev in (live.table.devices if live.table else ()) if dev in devs)
+def _torn(table: MultipathTable, status: MultipathStatus) -> bool:
+    shapes = ([len(group.paths) for group in each.groups] for each in (table, status))
+    return next(shapes) != next(shapes) or [path.dev for path in status.paths] != list(table.devices)
+
+
+def unreadable(view: View, name: Alias) -> str:
+    """Why a map of this name may be there though the snapshot has none: it could not be read. Or empty."""
+    gap = view.unread_tables.get(name)
+    return f"a map of that name could not be read: {gap.what}: {gap.reason}" if gap else ""
 
 
 def device_name(view: View, dev: DevT) -> DeviceName:
@@ -117,7 +134,7 @@ def device_name(view: View, dev: DevT) -> DeviceName:
 def shown(view: View, dev: DevT) -> str:
     """A path for people: `8:48 (sdd)`."""
     path = view.paths.get(dev)
-    return f"{dev} ({path.name})" if path else f"{dev} (gone)"
+    return f"{dev} ({path.name if path else 'not seen' if view.unseen else 'gone'})"
 
 
 def sequence(view: View) -> list[Wwid]:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 from controller.sandbox.dm_call import Call, copied_back, fitting, received
-from controller.sandbox.dm_device import Kernel, MappedDevice, Pairs
+from controller.sandbox.dm_device import MAJOR, Kernel, MappedDevice, Pairs
 from controller.sandbox.dm_table import Line, Table, TargetType
 from controller.sandbox.errors import refusal
 from controller.sandbox.mpath_target import MULTIPATH
@@ -52,7 +52,9 @@ class DeviceMapper:
 
     def __init__(self, kernel: Kernel) -> None:
         self._kernel = kernel
-        self.devices: list[MappedDevice] = []
+        self._by_minor: dict[int, MappedDevice] = {}
+        self._by_name: dict[str, MappedDevice] = {}
+        self._by_uuid: dict[str, MappedDevice] = {}
         self._handlers: Mapping[int, Callable[[Call], None]] = {
             Command.DM_VERSION: self._version,
             Command.DM_REMOVE_ALL: self._remove_all,
@@ -74,13 +76,19 @@ class DeviceMapper:
             Command.DM_GET_TARGET_VERSION: self._target_version,
         }
 
+    @property
+    def devices(self) -> list[MappedDevice]:
+        """All mapped devices, the oldest first."""
+        return list(self._by_minor.values())
+
     def find(self, *, name: str = "", uuid: str = "", dev: DevT | None = None) -> MappedDevice | None:
-        """A device by one of its names."""
+        """A device by its name, its UUID or its number."""
         if uuid:
-            return next((device for device in self.devices if device.uuid == uuid), None)
+            return self._by_uuid.get(uuid)
         if name:
-            return next((device for device in self.devices if device.label == name), None)
-        return next((device for device in self.devices if device.dev == dev), None)
+            return self._by_name.get(name)
+        major, _, minor = (dev or "").partition(":")
+        return self._by_minor.get(int(minor)) if major == str(MAJOR) else None
 
     # ---- dispatch
 
@@ -214,12 +222,14 @@ class DeviceMapper:
         device = MappedDevice(self._kernel, TYPES, minor)
         device.label, device.uuid = header.name, header.uuid
         device.on_last_close = self._closed
-        self.devices.append(device)
+        self._by_minor[minor] = self._by_name[device.label] = device
+        if device.uuid:
+            self._by_uuid[device.uuid] = device
         call.flag(off=Flag.DM_INACTIVE_PRESENT_FLAG)
         self._report(call, device)
 
     def _free_minor(self, header: Header) -> int:
-        used = {device.minor for device in self.devices}
+        used = self._by_minor
         if not header.flags & Flag.DM_PERSISTENT_DEV_FLAG:
             return next(minor for minor in range(_MAX_MINOR) if minor not in used)
         wanted = int(decode_dev(header.dev).partition(":")[2])
@@ -228,7 +238,7 @@ class DeviceMapper:
         return wanted
 
     def _closed(self, device: MappedDevice) -> None:
-        if device.deferred_remove and device in self.devices:
+        if device.deferred_remove and device.minor in self._by_minor:
             self._remove(device, ())
 
     def _remove_command(self, call: Call) -> None:
@@ -243,7 +253,8 @@ class DeviceMapper:
             call.flag(on=Flag.DM_UEVENT_GENERATED_FLAG)
 
     def _remove(self, device: MappedDevice, cookie: Pairs) -> bool:
-        self.devices.remove(device)
+        del self._by_minor[device.minor], self._by_name[device.label]
+        self._by_uuid.pop(device.uuid, None)
         if device.live is not None:
             device.event()
         made = device.registered
@@ -270,9 +281,10 @@ class DeviceMapper:
         if by_uuid and device.uuid:
             raise refusal(errno.EINVAL, "uuid is already set")
         if by_uuid:
-            device.uuid = new
+            device.uuid, self._by_uuid[new] = new, device
         else:
-            device.label = new
+            del self._by_name[device.label]
+            device.label, self._by_name[new] = new, device
         if device.live is not None:
             device.event()
         if device.registered:

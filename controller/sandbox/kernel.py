@@ -13,7 +13,7 @@ from controller.sandbox.block import BlockDevice
 from controller.sandbox.clock import Clock
 from controller.sandbox.disk_attributes import DiskActions
 from controller.sandbox.disks import AluaView, Disk, Remote
-from controller.sandbox.dm_device import MappedDevice, Pairs
+from controller.sandbox.dm_device import MAJOR, MappedDevice, Pairs
 from controller.sandbox.dm_ioctls import DeviceMapper
 from controller.sandbox.errors import refusal
 from controller.sandbox.fabric import LiveArray
@@ -52,7 +52,7 @@ class Kernel:
         self._dead: list[Disk] = []
         self._free: list[int] = []
         self._fresh = self._diskseq = 0
-        self._shown_maps: list[MappedDevice] = []
+        self._shown_maps: dict[str, MappedDevice] = {}
         self.udev = Udev(self, running=scenario.host.udev, delay=scenario.host.udev_delay)
         self._actions = DiskActions(delete=self.delete, rescan=self.rescan, uevent=self._disk_uevent)
         self._lay_out()
@@ -93,7 +93,9 @@ class Kernel:
 
     def mapped_device(self, name: str) -> MappedDevice | None:
         """A mapped device by its name in the kernel, `dm-0`."""
-        return next((device for device in self.device_mapper.devices if device.name == name), None)
+        prefix, _, minor = name.partition("dm-")
+        known = prefix == "" and minor.isdigit()
+        return self.device_mapper.find(dev=DevT(f"{MAJOR}:{minor}")) if known else None
 
     def block_device(self, dev: DevT) -> BlockDevice | None:
         """A block device by its number."""
@@ -180,13 +182,13 @@ class Kernel:
 
     def emit(self, action: str, devpath: str, env: Pairs = ()) -> None:
         """Send a uevent of a block device; a mapped one comes into sysfs with its first, and leaves with its last."""
-        device = self.mapped_device(devpath.rpartition("/")[2])
-        if device is not None and device not in self._shown_maps:
-            self._shown_maps.append(device)
+        name = devpath.rpartition("/")[2]
+        device = self.mapped_device(name)
+        if device is not None and name not in self._shown_maps:
+            self._shown_maps[name] = device
             sysfs_tree.add_mapped_device(self.tree, device, lambda action: self._map_uevent(device, action))
-        for gone in [shown for shown in self._shown_maps if shown not in self.device_mapper.devices]:
-            self._shown_maps.remove(gone)
-            sysfs_tree.remove_mapped_device(self.tree, gone)
+        elif device is None and name in self._shown_maps:
+            sysfs_tree.remove_mapped_device(self.tree, self._shown_maps.pop(name))
         self._send(action, devpath, env)
 
     def _send(self, action: str, devpath: str, env: Pairs) -> Uevent:

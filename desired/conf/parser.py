@@ -134,8 +134,7 @@ class _Reader:
         for text in filter(None, reading.complaint.split("\n")):
             self._say(text, at=value, severity=severity, hint=reading.hint)
         if reading.hint and not reading.complaint and reading.effect is not Effect.REFUSE:
-            outcome = f"is read as {option.write(reading.value)}" if reading.effect is Effect.SET else "has no effect"
-            text = f'{self._here}, {option.keyword} "{value.text}" {outcome}'
+            text = f'{self._here}, {option.keyword} "{value.text}" {_outcome(option, value, reading)}'
             self._say(text, at=value, severity=severity, hint=reading.hint, ours=True)
 
     def _deprecated(self, option: Option[Any], keyword: Token) -> None:
@@ -250,6 +249,14 @@ class _Reader:
         self.messages.append(
             ConfigMessage(severity=severity, file=self.path, line=line, column=column, text=text, hint=hint, ours=ours)
         )
+
+
+def _outcome(option: Option[Any], value: Token, reading: Reading[Any]) -> str:
+    """What comes of a value that may not be what was meant."""
+    if reading.effect is not Effect.SET:
+        return "has no effect"
+    understood = option.write(reading.value)
+    return "is doubtful" if understood == value.text else f"is read as {understood}"
 
 
 def _value(tokens: tuple[Token, ...]) -> Token:

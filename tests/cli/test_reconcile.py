@@ -76,6 +76,17 @@ def test_the_demo_shows_every_scenario_and_ends_well() -> None:
 
 
 @pytest.mark.parametrize("name", ["multipathd", "multipath", "multipathc"])
-def test_the_drop_in_names_refuse_politely(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_drop_in_names_refuse_politely(
+    name: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sys.argv", [name, "-ll"])
     assert getattr(dropin, name)() == 1
     assert "changed nothing" in capsys.readouterr().err
+
+
+def test_multipath_prints_the_configuration(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sys.argv", ["multipath", "-t"])
+    status = dropin.multipath()
+    assert (status, capsys.readouterr().out) == (status, run("show", "config").out)

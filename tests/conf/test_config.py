@@ -157,6 +157,34 @@ class TestMultipaths:
         assert {key: value.value for key, value in entry.settings.items()} == {"alias": "y", "prio": "emc"}
         assert texts(result.messages) == ["merge_mptable: duplicate multipath config section for a"]
 
+    @pytest.mark.parametrize(
+        ("earlier", "later", "merged"),
+        [
+            ("mode 640\nuid 7", "prio alua", {"mode": 0o640, "uid": 7}),
+            ("mode 640\nuid 7", "gid 8", {"gid": 8}),
+            ("mode 640\nuid 7", "uid 0", {"uid": 7}),
+            ("mode 640", "mode 600", {"mode": 0o600}),
+        ],
+    )
+    def test_mode_uid_and_gid_are_merged_like_one_setting(
+        self, earlier: str, later: str, merged: dict[str, int]
+    ) -> None:
+        entry = config(self.entry(f"wwid a\n{earlier}"), self.entry(f"wwid a\n{later}")).multipaths[Wwid("a")]
+        found = {key: value.value for key, value in entry.settings.items() if key != "prio"}
+        assert found == merged
+
+    def test_repeated_entries_are_told_in_the_order_of_their_wwids(self) -> None:
+        result = config(*(self.entry(f"wwid {wwid}") for wwid in "babcb"))
+        assert [text[-1] for text in texts(result.messages)] == ["b", "b"]
+        result = config(*(self.entry(f"wwid {wwid}") for wwid in "cbacb"))
+        assert [text[-1] for text in texts(result.messages)] == ["b", "c"]
+
+    def test_an_empty_alias_is_told_once_and_taken_by_nobody(self) -> None:
+        result = config(self.entry('wwid a\nalias ""'), self.entry('wwid b\nalias ""'))
+        assert [entry.alias_taken_by for entry in result.multipaths.values()] == ["", ""]
+        assert all('line 4, alias "" is doubtful' in text for text in texts(result.messages))
+        assert len(result.messages) == 2
+
     def test_an_entry_without_wwid_is_left_out(self) -> None:
         result = config(self.entry("alias x"))
         assert result.multipaths == {}

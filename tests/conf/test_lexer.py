@@ -24,6 +24,8 @@ def words(line: str) -> list[str]:
         ("defaults{", ["defaults", "{"]),
         ("a{b}c", ["a", "{", "b", "}", "c"]),
         ("prio \xe4lua", ["prio", "lua"]),
+        ("prio a\x01\x7f\x1cb", ["prio", "a\x01\x7f\x1cb"]),
+        ("prio\x0b\x0calua", ["prio", "alua"]),
         ('"a # b"', ['"', "a # b", '"']),
         ('x "a""b"', ["x", '"', 'a"b', '"']),
         ('x ""', ["x", '"', '"']),
@@ -55,6 +57,16 @@ def test_a_line_longer_than_the_buffer_is_read_in_pieces_of_the_same_number() ->
         (1, LINE_BYTES, 7),
         (2, 0, 1),
     ]
+
+
+@pytest.mark.parametrize(
+    ("first", "counted"),
+    [("x", 2), ("x" * (LINE_BYTES - 1), 2), ("x" * LINE_BYTES, 3), ("x" * (LINE_BYTES + 1), 3), ("\u00e9" * 600, 3)],
+    ids=["short", "with its end just fits", "its end does not fit", "does not fit", "counted in bytes"],
+)
+def test_the_reference_counts_what_it_reads_at_once(first: str, counted: int) -> None:
+    *_, last = lines_of(f"{first}\ny")
+    assert (last.number, last.counted) == (2, counted)
 
 
 def test_the_buffer_counts_bytes_and_never_splits_a_character() -> None:

@@ -144,3 +144,34 @@ def test_the_rest_of_an_over_long_line_keeps_its_number_and_its_column() -> None
     result = parsed("defaults {\n" + " " * 1100 + "nosuch 1\n}\n")
     (message,) = result.messages
     assert (message.line, message.column) == (2, 1101)
+
+
+def test_words_of_a_message_count_the_pieces_of_over_long_lines() -> None:
+    result = parsed("defaults {\n" + " " * 1100 + "nosuch 1\n}\n}\n")
+    assert texts(result.messages) == [
+        f"{MAIN} line 3, invalid keyword in the defaults section: nosuch",
+        f"unmatched '}}' at line 5 of {MAIN}",
+        f"{MAIN} line 5, invalid keyword: }}",
+    ]
+    assert [message.line for message in result.messages] == [2, 4, 4]
+
+
+def test_a_line_that_begins_with_an_empty_text_is_no_setting() -> None:
+    result = parsed('defaults {\n"" prio alua\n}\n')
+    assert texts(result.messages) == [f"parsing error starting with 'alua' on line 2 of {MAIN}"]
+    assert shape(result.tree) == [["defaults"]]
+
+
+def test_what_a_value_is_read_as_is_told_when_that_may_surprise() -> None:
+    (message,) = parsed("defaults {\n dev_loss_tmo 60s\n}\n").messages
+    assert message.text == f'{MAIN} line 2, dev_loss_tmo "60s" is read as 60'
+    assert message.ours
+    assert message.severity is Severity.WARNING
+
+
+def test_each_line_of_a_complaint_is_a_message() -> None:
+    result = parsed("defaults {\n uid_attrs sd\n}\n")
+    assert texts(result.messages) == [
+        "invalid record in uid_attrs: sd",
+        f'{MAIN} line 2,error parsing uid_attrs: "sd"',
+    ]

@@ -65,6 +65,14 @@ def test_device_without_alua_is_not_asked_for_groups() -> None:
     assert (path.alua.tpgs, path.alua.reported_state, gaps) == (0, None, [])
 
 
+def test_inquiry_data_of_no_logical_unit_says_nothing_of_port_groups() -> None:
+    host = ready()
+    host.scsi["sda", STANDARD] = [good(b"\x7f" + INQUIRY[1:5] + b"\0" + INQUIRY[6:])]
+    path, gaps = ask(host)
+    assert (path.inquiry_device or "")[:2] == "7f"
+    assert (path.alua.tpgs, path.page83_device, gaps) == (None, None, [])
+
+
 def test_group_that_is_not_reported_is_a_gap() -> None:
     host = ready()
     host.scsi["sda", ASK_83] = [good(PAGE83[:-1] + b"\x63")]

@@ -1,5 +1,7 @@
 """Refused steps back off; nothing else waits for them."""
 
+from dataclasses import replace
+
 import pytest
 
 from actuators.steps import Changed, CreateMap, Lost, Outcome, Refused, RememberWwid, Step, Unchanged, WriteBindings
@@ -8,7 +10,7 @@ from controller.reconcile.plan import Memory, Plan
 from controller.reconcile.planner import plan
 from desired.model import Desired
 from observers.snapshot import PathState, Snapshot
-from tests.planner.builders import NOW, desire, kinds, only, planned, running, snapshot, wanted
+from tests.planner.builders import HOST, NOW, desire, kinds, only, planned, running, snapshot, wanted
 
 BUSY = Refused(16, "device or resource busy")
 
@@ -143,3 +145,19 @@ def test_a_removed_map_is_no_longer_waited_for() -> None:
     made, memory = attempt(snapshot(live), desire(), memory, NOW, Changed())
     assert kinds(made.steps) == ["RemoveMap"]
     assert memory.udev_told_at == {}
+
+
+def test_a_refused_question_to_udev_was_not_asked() -> None:
+    snap = snapshot(running(wanted("a", [0]), udev={}))
+    assert attempt(snap, desire(wanted("a", [0])), Memory(), NOW, BUSY)[1].udev_told_at == {}
+
+
+def test_what_is_remembered_of_a_map_goes_with_it() -> None:
+    memory = Memory(udev_told_at={wanted("a", [0]).wwid: NOW}, failback_since={wanted("a", [0]).wwid: NOW})
+    assert plan(snapshot(), desire(), memory, NOW)[1] == Memory()
+
+
+def test_a_blind_plan_forgets_no_refusal() -> None:
+    _, memory = attempt(snapshot(), desire(wanted("a", [0])), Memory(), NOW, BUSY)
+    blind = snapshot(host=replace(HOST, dm_version=None))
+    assert plan(blind, desire(wanted("a", [0])), memory, NOW + 1)[1].refusals == memory.refusals

@@ -210,3 +210,15 @@ def test_a_name_is_not_free_while_the_removal_of_its_map_is_held_back() -> None:
     memory = after_apply(memory, made, [(made.maps[0].steps[0], Refused(16, "busy"))], NOW)
     created = [step.map.name for step in planned(snap, want, memory).steps if isinstance(step, CreateMap)]
     assert created == ["3a"]
+
+
+def test_a_map_in_a_ring_may_go_to_its_wwid_when_a_removal_frees_that_name() -> None:
+    snap = snapshot(
+        running(wanted("a", [0]), number=0),
+        running(wanted("b", [1]), number=1),
+        running(wanted("z", [2], alias="3b"), number=2),
+    )
+    want = desire(wanted("a", [0], alias="b"), wanted("b", [1], alias="a"))
+    assert order(planned(snap, want)) == ["z", "b", "a"]
+    count, end = cycles(snap, want)
+    assert (count, names(end.maps)) == (2, {"a": "b", "b": "a"})

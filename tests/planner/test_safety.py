@@ -363,3 +363,11 @@ def test_the_planners_own_plan_of_a_busy_host_is_clean() -> None:
     made = planned(snap, want)
     assert len(made.steps) == 5
     assert check(made, snap, want) == ()
+
+
+def test_a_broken_record_stops_no_map() -> None:
+    want = desire(wanted("a", [0, 1], [2]))
+    record = WriteBindings(file="/b", text="x", expected="old")
+    plan = Plan(records=(record,), maps=(of(SwitchGroup(map=A, group=2)),))
+    left = strip(plan, check(plan, snapshot(LIVE), want))
+    assert left == Plan(maps=plan.maps)

@@ -53,16 +53,19 @@ def _images() -> images.Images:
     return found
 
 
+SHARED = Machines()
+"""One for the process: a test module elsewhere that imports these fixtures gets the same machines."""
+
+
 @pytest.fixture(scope="session")
 def machines() -> Iterator[Machines]:
     # The guest sees the repository read-only and emulated: it must not have to compile.
     for package in PACKAGES:
         compileall.compile_dir(REPOSITORY / package, quiet=2)
-    machines = Machines()
     try:
-        yield machines
+        yield SHARED
     finally:
-        machines.close()
+        SHARED.close()
 
 
 @pytest.fixture

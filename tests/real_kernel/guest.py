@@ -9,7 +9,7 @@ import shlex
 import sys
 from dataclasses import dataclass
 
-from observers.dmtable import Sectors, parse_table
+from observers.dmtable import GroupState, Sectors, parse_status, parse_table
 from tests.vm.machine import Done, Machine
 
 MPATHCTL = f"{sys.prefix}/bin/mpathctl"
@@ -52,6 +52,13 @@ class DmMap:
         """The numbers of the paths by group. Inside a group the order means nothing."""
         table = parse_table(Sectors(self.size), self.table)
         return [{path.dev for path in group.paths} for group in table.groups]
+
+    @property
+    def in_use(self) -> set[str]:
+        """The numbers of the paths in the group that the last I/O used; empty when none was since the last switch."""
+        status = parse_status(Sectors(self.size), self.status)
+        active = [group for group in status.groups if group.state is GroupState.ACTIVE]
+        return {path.dev for group in active for path in group.paths}
 
     @property
     def loadable(self) -> tuple[object, ...]:

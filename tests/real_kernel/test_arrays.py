@@ -8,6 +8,7 @@ from tests.real_kernel.guest import Guest
 pytestmark = pytest.mark.vm
 
 NAME = rigs.lio_name(0)
+READ = f"dd if=/dev/mapper/{NAME} of=/dev/null bs=64k count=1 iflag=direct"
 
 
 def mapped(guest: Guest) -> None:
@@ -21,11 +22,12 @@ def test_when_port_groups_swap_their_states_the_better_one_is_used(guest: Guest)
     mapped(guest)
     paths = rigs.lio_paths(guest, 0)
     assert guest.maps()[NAME].groups == [set(paths[:2]), set(paths[2:])]
+    guest.sh(READ)
+    assert guest.maps()[NAME].in_use == set(paths[:2])
     guest.sh("rig-tcm-loop state 0 ao 1; rig-tcm-loop state 0 ano 0")
     guest.reconcile()
-    assert guest.maps()[NAME].groups == [set(paths[2:]), set(paths[:2])]
-    guest.sh(f"dd if=/dev/mapper/{NAME} of=/dev/null bs=64k count=1 iflag=direct")
-    assert guest.maps()[NAME].status.split(" 2 1 A 0 2 2 ")[1].split()[0] in paths[2:]
+    guest.sh(READ)
+    assert guest.maps()[NAME].in_use == set(paths[2:])
     guest.assert_nothing_to_do()
 
 

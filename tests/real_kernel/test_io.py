@@ -67,7 +67,9 @@ def test_data_are_whole_while_a_path_goes_offline_and_away_and_comes_back(guest:
     guest.reconcile()
     another_round(guest)
     assert len(guest.maps()[NAME].devices) == 3
-    guest.scan(host, 0, 1, 0)
+    guest.sh(f"echo - - - > /sys/class/scsi_host/host{host}/scan")
+    guest.machine.wait_until(f"ls /sys/bus/scsi/devices/{host}:0:1:0/block/sd*/size")
+    guest.sh("udevadm settle --timeout=300")
     guest.reconcile()
     another_round(guest)
     assert len(guest.maps()[NAME].devices) == 4

@@ -62,7 +62,7 @@ def test_the_transcript_has_a_line_for_each_of_the_script() -> None:
 
 @pytest.mark.vm
 def test_the_kernel_says_the_same(guest: Guest) -> None:
-    guest.sh("modprobe dm-multipath; rig-tcm-loop 1 2; modprobe scsi_debug dev_size_mb=64 max_luns=1; udevadm settle")
+    guest.sh("modprobe dm-multipath; rig-tcm-loop up 1 2; rig-scsi-debug up 1 1 vpd_use_hostno=1")
     guest.sh("udevadm control --stop-exec-queue")
     try:
         numbers = guest.sh("cat /sys/block/sd[abc]/dev").split()

@@ -246,8 +246,7 @@ def _do(place: Place, verb: str, name: str, words: list[str]) -> str:
         case "rename":
             return _state(_call(place, Command.DM_DEV_RENAME, Header(name=name), pack_text(" ".join(words))))
         case "message":
-            _call(place, Command.DM_TARGET_MSG, Header(name=name), pack_message(" ".join(words)))
-            return "done"  # the kernel counts the event a moment later: `info` shows it
+            return _state(_call(place, Command.DM_TARGET_MSG, Header(name=name), pack_message(" ".join(words))))
         case "load" | "load-size" | "load-type" | "load-readonly":
             return _load(place, verb, name, words)
         case _:
@@ -299,9 +298,10 @@ def _call(place: Place, command: Command, header: Header, payload: bytes = b"") 
 
 
 def _state(reply: tuple[Header, bytes]) -> str:
+    """A header without its event number: the kernel counts events a moment later, and two at once as one."""
     header, payload = reply
     flags = " ".join(str(flag.name) for flag in Flag if flag in header.flags)
-    counts = f"targets {header.target_count} event {header.event_nr} open {header.open_count}"
+    counts = f"targets {header.target_count} open {header.open_count}"
     return f"{header.name} {header.uuid} {counts} [{flags}] {header.data_size} {len(payload)}"
 
 
