@@ -1,6 +1,6 @@
 """The drop-in names `multipathd`, `multipath` and `multipathc`: what they don't do yet they refuse, politely.
 
-A command either does all that its namesake does or refuses: half an answer would be worse, for scripts would believe it.
+A command either does all that its namesake does or refuses: scripts would believe half an answer.
 """
 
 import sys
