@@ -15,7 +15,6 @@ from actuators import devicemapper
 from actuators.cookie import DEFAULT_TIMEOUT, UdevSync, cookie_bases
 from actuators.records import remember_wwid, write_bindings
 from actuators.steps import (
-    ClearInactive,
     CreateMap,
     FailPath,
     Lost,
@@ -157,8 +156,6 @@ def _act(host: Host, step: Step, sync: UdevSync) -> Outcome:  # noqa: C901 - one
             return devicemapper.rename_map(host, step, sync=sync)
         case RemoveMap():
             return devicemapper.remove_map(host, step, sync=sync)
-        case ClearInactive():
-            return devicemapper.clear_inactive(host, step)
         case SwitchGroup():
             return devicemapper.switch_group(host, step)
         case FailPath():

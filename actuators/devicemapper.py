@@ -7,12 +7,16 @@ is `Lost`. Must never decide anything, and must never leave a map suspended or h
 Owner and mode of the device node are not set here, although `CreateMap` carries them: the node /dev/dm-N is
 devtmpfs's, /dev/mapper/NAME a symbolic link of udev's, and udev's own rules give the node group `disk` again with every
 event. multipathd leaves it to udev too, in effect (with DISABLE_LIBRARY_FALLBACK libdevmapper touches no node).
+
+DM_TABLE_CLEAR is never sent: on Linux 6.1 (seen on 6.1.192, Debian's 6.1.0-56) a clear of a running map, then a rename
+of it, then a load into it corrupt the kernel's memory, and it panics, however much time lies between. (The likely
+cause: drivers/md/dm-ima.c has both tables share what it knows of the device after a clear; the rename frees that, and
+the load frees it again.) A table in the inactive slot that should not be there is loaded over instead.
 """
 
 import errno
 import functools
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import replace
 from itertools import count
 from typing import Concatenate, ParamSpec, TypeVar
@@ -22,7 +26,6 @@ from actuators.cookie import Cookie, UdevSync, udev_cookie
 from actuators.retry import BUSY, INTERRUPTED, RECOVERING, again
 from actuators.steps import (
     Changed,
-    ClearInactive,
     CreateMap,
     FailPath,
     Lost,
@@ -160,56 +163,60 @@ def _swap(host: Host, step: ReloadMap, event: int) -> Header:
 
 
 def _restore(host: Host, step: ReloadMap, cookie: Cookie, *, old: dm.LiveTarget) -> str:
-    """After a refused resume: the old table runs again; says how that went.
+    """After a refused resume: the old table runs again, now and after any resume to come; says how that went.
 
     The kernel may have refused before the swap (the new table waits in the inactive slot), in it (the new table is
     destroyed, the device suspended with the old one) or after it (suspended with the new one, the old one destroyed).
-    A map that was suspended before we came is another's, and stays as it was.
+    The slot can't be emptied (see the module), so the old table goes over what is in it. A map that was suspended
+    before we came is another's, and stays suspended.
     """
-    with suppress(KernelRefused):  # what is worse than a full slot is a map that stays suspended
-        again(host, lambda: dm.clear(host, step.map), RECOVERING)
     try:
         now = again(host, lambda: dm.live(host, step.map, table=True), RECOVERING)
         if now is None:
             return "the map is gone"
+        trouble = _load_old(host, step, old) if _is_displaced(old, now) else None
         if Flag.DM_SUSPEND_FLAG not in now.header.flags or Flag.DM_SUSPEND_FLAG in old.header.flags:
-            return "the old table was left in place"
-        return _resume_old(host, step, cookie, old=old, now=now)
+            return _left(trouble)
+        cookie.send(
+            step.udev,
+            lambda event: again(host, lambda: dm.resume(host, step.map, flush=False, event=event), RECOVERING),
+        )
+        return _resumed(trouble)
     except KernelRefused as error:
         return f"THE MAP MAY BE SUSPENDED, as nothing helped: {error}; try `dmsetup resume {step.map.name}`"
 
 
-def _resume_old(host: Host, step: ReloadMap, cookie: Cookie, *, old: dm.LiveTarget, now: dm.LiveTarget) -> str:
-    done = "the old table was resumed"
-    if old.text is not None and now.text != old.text:
-        done = _load_old(host, step, old.text, old)
-    cookie.send(
-        step.udev,
-        lambda event: again(host, lambda: dm.resume(host, step.map, flush=False, event=event), RECOVERING),
-    )
-    return done
+def _is_displaced(old: dm.LiveTarget, now: dm.LiveTarget) -> bool:
+    """Whether another table is in force or would be after a resume. Only a suspended map can have been swapped."""
+    swapped = Flag.DM_SUSPEND_FLAG in now.header.flags and now.text != old.text
+    return swapped or Flag.DM_INACTIVE_PRESENT_FLAG in now.header.flags
 
 
-def _load_old(host: Host, step: ReloadMap, text: str, old: dm.LiveTarget) -> str:
-    """A running new table is better than a suspended map, so a refusal here is only told."""
-    back = replace(step, size=old.size, table=text, read_only=Flag.DM_READONLY_FLAG in old.header.flags)
+def _load_old(host: Host, step: ReloadMap, old: dm.LiveTarget) -> str:
+    """Load the old table over the new one; says why that can't be, or nothing, as any table beats a suspended map."""
+    if old.text is None:
+        return "the map had no multipath table before"
+    back = replace(step, size=old.size, table=old.text, read_only=Flag.DM_READONLY_FLAG in old.header.flags)
     try:
         again(host, lambda: _load(host, back), RECOVERING)
     except KernelRefused as error:
-        return f"the new table was resumed, as the old one could not be loaded again: {error}"
-    return "the old table was loaded again and resumed"
+        return f"the old one could not be loaded again: {error}"
+    return ""
 
 
-@_answered
-def clear_inactive(host: Host, step: ClearInactive) -> Outcome:
-    """Empty the inactive slot."""
-    found = dm.device(host, step.map)
-    if found is None:
-        return _gone(step.map)
-    if Flag.DM_INACTIVE_PRESENT_FLAG not in found.flags:
-        return Unchanged()
-    dm.clear(host, step.map)
-    return Changed()
+def _left(trouble: str | None) -> str:
+    """What becomes of a map that is not ours to resume, or runs. `trouble`: of loading the old table; None: no need."""
+    if trouble:
+        return f"the refused table is still loaded, and a resume would start it, as {trouble}"
+    over = "loaded over the refused one, so that a resume can only start the old one"
+    return f"the old table was {'left in place' if trouble is None else over}"
+
+
+def _resumed(trouble: str | None) -> str:
+    """What runs after a resume; `trouble` as in `_left`."""
+    if trouble:
+        return f"the new table was resumed, as {trouble}"
+    return f"the old table was {'' if trouble is None else 'loaded again and '}resumed"
 
 
 @_answered

@@ -159,11 +159,6 @@ def resume(host: Host, map_: MapRef, *, flush: bool, event: int) -> Header:
     return _call(host, Command.DM_DEV_SUSPEND, request, sent=f"DEV_SUSPEND (resume) of {_of(map_)}")[0]
 
 
-def clear(host: Host, map_: MapRef) -> None:
-    """TABLE_CLEAR: empty the inactive slot."""
-    _call(host, Command.DM_TABLE_CLEAR, Header(uuid=map_.uuid), sent=f"TABLE_CLEAR of {_of(map_)}")
-
-
 def rename(host: Host, map_: MapRef, new_name: str, *, event: int) -> Header:
     """DEV_RENAME. The kernel looks this one up by name, whatever else is sent: check whose name it is just before."""
     request = Header(name=map_.name, event_nr=event)

@@ -78,13 +78,6 @@ class ReloadMap:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ClearInactive:
-    """Drop a table that somebody loaded and never resumed."""
-
-    map: MapRef
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class RenameMap:
     """Give a map another name. `map.name` is the name it has."""
 
@@ -162,9 +155,7 @@ class WriteBindings:
     expected: str | None
 
 
-MapStep = (
-    CreateMap | ReloadMap | ClearInactive | RenameMap | RemoveMap | SwitchGroup | FailPath | ReinstatePath | SetQueueing
-)
+MapStep = CreateMap | ReloadMap | RenameMap | RemoveMap | SwitchGroup | FailPath | ReinstatePath | SetQueueing
 RecordStep = RememberWwid | WriteBindings
 Step = MapStep | TriggerUevent | RecordStep
 

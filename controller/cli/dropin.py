@@ -23,7 +23,7 @@ def multipathd() -> int:
     return _refuse("multipathd", "reconcile")
 
 
-CONFIGURATION = {("-t",): ["show", "config"], ("-T",): ["show", "config", "local"]}
+CONFIGURATION: dict[tuple[str, ...], list[str]] = {("-t",): ["show", "config"], ("-T",): ["show", "config", "local"]}
 """What of `multipath` is whole: its prints of the configuration, by their arguments."""
 
 

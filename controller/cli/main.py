@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from controller.cli import commands
 from controller.cli.config_commands import add_check_config, add_show_config
 from controller.cli.demo import demo
+from controller.cli.explain_command import explain
 from controller.cli.preview_command import preview
 from controller.runtime.cycle import Files
 from observers.errors import MpathError
@@ -42,6 +43,7 @@ def build_parser() -> argparse.ArgumentParser:
     _add_snapshot(subparsers)
     _add_show(subparsers)
     _add_preview(subparsers)
+    _add_explain(subparsers)
     add_check_config(
         subparsers.add_parser("check-config", help="tell everything that is wrong with a configuration file")
     )
@@ -115,6 +117,24 @@ def _add_preview(subparsers: "Subparsers[argparse.ArgumentParser]") -> None:
         "--after", metavar="SECONDS", type=_seconds, help="with --sandbox: let this much virtual time pass first"
     )
     parser.set_defaults(run=preview)
+
+
+def _add_explain(subparsers: "Subparsers[argparse.ArgumentParser]") -> None:
+    parser = subparsers.add_parser(
+        "explain",
+        help="why a value, or the verdict on a device, is as it is",
+        description="Say of a path or map each property with its value, where it comes from, and the settings that "
+        "lost; of a device whether it may be a path, by which rule, and whether that can still change.",
+    )
+    parser.add_argument("what", nargs="?", choices=["path", "map"], default="path")
+    parser.add_argument("name", nargs="?", metavar="NAME", help="a device or map (default: all, a line or two each)")
+    parser.add_argument("property", nargs="?", metavar="PROPERTY", help="one property only")
+    parser.add_argument("--json", action="store_true", help="print JSON")
+    parser.add_argument("--snapshot", metavar="FILE", help="of the host of this snapshot")
+    parser.add_argument(
+        "--after", metavar="SECONDS", type=_seconds, help="with --sandbox: let this much virtual time pass first"
+    )
+    parser.set_defaults(run=explain)
 
 
 def _seconds(text: str) -> float:

@@ -9,7 +9,6 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 
 from actuators.steps import (
-    ClearInactive,
     CreateMap,
     FailPath,
     ReinstatePath,
@@ -36,7 +35,6 @@ ALTERED = " due already, in another form"
 _WORDS: dict[type[Step], str] = {
     CreateMap: "new map",
     ReloadMap: "reload",
-    ClearInactive: "second table dropped",
     RenameMap: "rename",
     RemoveMap: REMOVAL,
     SetQueueing: MESSAGE,

@@ -6,7 +6,6 @@ In: steps and plans. Out: text, the same for the same plan. It must never leave 
 from collections.abc import Iterable
 
 from actuators.steps import (
-    ClearInactive,
     CreateMap,
     FailPath,
     Ownership,
@@ -38,8 +37,6 @@ def step_text(step: Step) -> str:
             return _create(step)
         case ReloadMap():
             return _reload(step)
-        case ClearInactive():
-            return f"drop the second table of {step.map.name}"
         case RenameMap():
             return f"rename {step.map.name} to {step.new_name} (udev {_flags(step.udev)})"
         case RemoveMap():

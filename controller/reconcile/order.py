@@ -43,7 +43,7 @@ class Phase(IntEnum):
     """No steps, only reasons."""
 
 
-ACTIONS = ("create", "reload", "resize", "clear", "queueing", "paths", "switch", "rename", "remove")
+ACTIONS = ("create", "reload", "resize", "queueing", "paths", "switch", "rename", "remove")
 """The words of `MapPlan.action`, in the order in which they are joined."""
 
 

@@ -12,7 +12,7 @@ class MapPlan:
     """The steps of one map, in order; `reasons` is never empty: a plan that changes nothing says why.
 
     `action`: one word for people (`create`, `reload`, `resize`, `rename`, `remove`, `switch`, `paths`, `queueing`,
-    `clear`, `nothing`, `held`), several joined by `+`.
+    `nothing`, `held`), several joined by `+`.
     """
 
     wwid: Wwid

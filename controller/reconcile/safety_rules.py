@@ -7,7 +7,6 @@ nothing. It must never look at how the plan was made, nor at the steps to come.
 from collections.abc import Callable, Iterable
 
 from actuators.steps import (
-    ClearInactive,
     CreateMap,
     FailPath,
     MapStep,
@@ -223,12 +222,6 @@ def _empty_group(step: MapStep, world: World) -> Iterable[str]:
             yield f"group {step.group} has no active path"
 
 
-def _stray(step: MapStep, world: World) -> Iterable[str]:
-    device = world.devices.get(step.map.uuid)
-    if isinstance(step, ClearInactive) and device and device.seen and not device.seen.inactive_table:
-        yield "there is no second table to drop"
-
-
 FATAL_RULES: tuple[tuple[str, Rule], ...] = (
     ("ours", _ours),
     ("known", _known),
@@ -251,6 +244,5 @@ FATAL_RULES: tuple[tuple[str, Rule], ...] = (
 WARNING_RULES: tuple[tuple[str, Rule], ...] = (
     ("waiting I/O", _losing_io),
     ("group", _empty_group),
-    ("second table", _stray),
 )
 """Rules that are only told."""

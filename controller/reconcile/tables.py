@@ -5,13 +5,17 @@ passes the same guards: never one without a usable path over one that has one, n
 a changed size only when I/O in flight can finish (which needs a path that works), and otherwise first the new paths at
 the old size. Reasons to load are looked for in upstream's order; the first found names the action, all are told.
 
+A table that somebody loaded and never resumed goes by a load over it and a resume, with nothing else to change: that
+uses its slot up. Emptying the slot (DM_TABLE_CLEAR) is no step: it can bring down Linux 6.1 later, see
+`actuators.devicemapper`.
+
 In: the view, the live map, the desired map, the paths. Out: a `Load`: the part of the plan, and the table if one is to
 be loaded. It must never send path messages.
 """
 
 from dataclasses import dataclass, replace
 
-from actuators.steps import ClearInactive, MapRef, ReloadMap, UdevFlags
+from actuators.steps import MapRef, ReloadMap, UdevFlags
 from controller.reconcile.diff import Diff, Difference, What, compare, group_key, keep_queue_mode, without
 from controller.reconcile.failback import Choice, Facts, choose
 from controller.reconcile.order import Part, Phase
@@ -112,7 +116,19 @@ def _wish(case: Case) -> tuple[tuple[str, ...], bool] | None:
         return tuple(map(_told, differences)), differences[0].what is What.SIZE
     if _udev_due(case):
         return ("udev has not looked at the map yet, so nothing on top of it was started",), False
+    if case.live.inactive_table and not _why_kept(case):
+        return ("drops a table that somebody loaded and never resumed: the desired one is loaded over it",), False
     return None
+
+
+def _why_kept(case: Case) -> str:
+    """Why a second table stays where it is, or empty. Loaded over it, a table has all its paths active at first."""
+    daemon = case.view.snapshot.host.daemon
+    if daemon is not None:
+        return f"{daemon.name} (pid {daemon.pid}) may be at work on it"
+    if not any(case.facts[dev].usable for dev in case.table.devices):
+        return "no path is usable, and loading over it would make I/O try all of them"
+    return ""
 
 
 def _told(difference: Difference) -> str:
@@ -134,7 +150,8 @@ def _leftover(case: Case) -> Part:
     """What is left to say or do when no table needs loading."""
     told = case.view.memory.udev_told_at.get(case.live.wwid)
     if case.live.inactive_table:
-        return _clear(case)
+        reason = f"a second table is loaded and not in use; it stays: {_why_kept(case)}"
+        return Part(phase=Phase.TALK, reasons=(reason,))
     if told is not None and _udev_behind(case):
         wait = told + UDEV_PATIENCE
         reason = f"waits for udev to look at the map; asks again in {wait - case.view.now:.0f} s"
@@ -144,15 +161,6 @@ def _leftover(case: Case) -> Part:
         hint = "the kernel changes it only when the map is removed and made anew"
         return Part(phase=Phase.TALK, reasons=(f"{mode}: {hint}",))
     return Part(phase=Phase.TALK)
-
-
-def _clear(case: Case) -> Part:
-    daemon = case.view.snapshot.host.daemon
-    if daemon is not None:
-        reason = f"a second table is loaded and not in use; {daemon.name} (pid {daemon.pid}) may be at work on it"
-        return Part(phase=Phase.TALK, reasons=(reason,))
-    reason = "a second table was loaded and never used: it is dropped"
-    return Part(phase=Phase.TABLE, action="clear", steps=(ClearInactive(map=case.ref),), reasons=(reason,))
 
 
 def _obstacle(case: Case, *, flush: bool) -> str:

@@ -2,7 +2,6 @@
 
 from actuators.cookie import UdevSync, cookie_bases
 from actuators.steps import (
-    ClearInactive,
     CreateMap,
     FailPath,
     MapRef,
@@ -35,7 +34,6 @@ CREATE = CreateMap(map=MAP, size=Sectors(2048), table=TWO_PATHS, read_only=False
 RELOAD = ReloadMap(
     map=MAP, size=Sectors(2048), table=TWO_PATHS, read_only=False, flush=False, expected=ONE_PATH_SHOWN, udev=FLAGS
 )
-CLEAR = ClearInactive(map=MAP)
 RENAME = RenameMap(map=MAP, new_name=Alias("oracle"), udev=FLAGS)
 REMOVE = RemoveMap(map=MAP, udev=FLAGS)
 SWITCH = SwitchGroup(map=MAP, group=2)

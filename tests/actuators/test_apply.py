@@ -24,7 +24,6 @@ from observers.snapshot import Alias, DeviceName, DmUuid, Wwid
 
 from .scripted import ABSENT, NO_DEVICE, Expect, ScriptedHost, answer, refuse, running, with_uevent
 from .steps_for_tests import (
-    CLEAR,
     CREATE,
     DO_NOT_QUEUE,
     FAIL,
@@ -75,7 +74,6 @@ def test_records_come_before_maps_and_each_outcome_is_told_as_it_comes() -> None
     [
         (CREATE, CREATED),
         (RELOAD, [running(ONE_PATH_SHOWN), answer(Command.DM_TABLE_LOAD), with_uevent(Command.DM_DEV_SUSPEND)]),
-        (CLEAR, [answer(Command.DM_DEV_STATUS, Flag.DM_INACTIVE_PRESENT_FLAG), answer(Command.DM_TABLE_CLEAR)]),
         (RENAME, [answer(Command.DM_DEV_STATUS), with_uevent(Command.DM_DEV_RENAME)]),
         (REMOVE, [answer(Command.DM_DEV_STATUS), with_uevent(Command.DM_DEV_REMOVE)]),
         (SWITCH, [running(TWO_GROUPS_STATUS), answer(Command.DM_TARGET_MSG)]),
@@ -192,7 +190,7 @@ def test_something_unforeseen_is_a_refusal_of_that_map_alone() -> None:
 def test_something_unforeseen_in_a_reload_leaves_the_map_running() -> None:
     suspended = Flag.DM_SUSPEND_FLAG
     broken = Expect(Command.DM_DEV_SUSPEND, raises=ZeroDivisionError("a defect"))
-    unreadable = Expect(Command.DM_TABLE_CLEAR, raises=ZeroDivisionError("another"))
+    unreadable = Expect(Command.DM_TABLE_STATUS, raises=ZeroDivisionError("another"))
     rescue = [answer(Command.DM_DEV_STATUS, suspended), with_uevent(Command.DM_DEV_SUSPEND)]
     host = ScriptedHost([running(ONE_PATH_SHOWN), answer(Command.DM_TABLE_LOAD), broken, unreadable, *rescue])
     (outcome,) = outcomes(apply(host, [], [[RELOAD]], udev_running=True))

@@ -1,4 +1,4 @@
-"""Renaming, removing, clearing and telling: what is so already, what is lost, what is retried, what is refused."""
+"""Renaming, removing and telling: what is so already, what is lost, what is retried, what is refused."""
 
 import errno
 from collections.abc import Callable
@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 import pytest
 
 from actuators.devicemapper import (
-    clear_inactive,
     fail_path,
     reinstate_path,
     remove_map,
@@ -22,7 +21,6 @@ from observers.kernel.dm_ioctl import Command, Flag
 
 from .scripted import ABSENT, NO_DEVICE, Expect, ScriptedHost, answer, empty, refuse, running, with_uevent
 from .steps_for_tests import (
-    CLEAR,
     DO_NOT_QUEUE,
     EVENT_FLAGS,
     FAIL,
@@ -136,18 +134,6 @@ def test_a_map_that_goes_meanwhile_is_not_removed_again() -> None:
     host = ScriptedHost([THERE, refuse(Command.DM_DEV_REMOVE, errno.ENXIO)])
     assert remove_map(host, REMOVE, sync=sync()) == Unchanged()
     assert host.slept == []
-    assert host.finished()
-
-
-def test_an_inactive_table_is_dropped() -> None:
-    host = ScriptedHost([answer(Command.DM_DEV_STATUS, Flag.DM_INACTIVE_PRESENT_FLAG), answer(Command.DM_TABLE_CLEAR)])
-    assert clear_inactive(host, CLEAR) == Changed()
-    assert host.finished()
-
-
-def test_no_inactive_table_is_unchanged() -> None:
-    host = ScriptedHost([THERE])
-    assert clear_inactive(host, CLEAR) == Unchanged()
     assert host.finished()
 
 

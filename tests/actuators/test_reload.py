@@ -8,7 +8,7 @@ import pytest
 from actuators.devicemapper import NOTE_READ_ONLY, reload_map
 from actuators.steps import Changed, Lost, Refused, Unchanged
 from observers.dmtable import Sectors
-from observers.kernel.dm_ioctl import NO_FLAGS, Command, Flag
+from observers.kernel.dm_ioctl import NO_FLAGS, Command, Flag, unpack_targets
 
 from .scripted import ABSENT, NO_DEVICE, Expect, ScriptedHost, answer, empty, refuse, running, with_uevent
 from .steps_for_tests import EVENT_FLAGS, ONE_PATH_SHOWN, QUEUEING_SHOWN, RELOAD, TWO_PATHS_SHOWN, UUID, sync
@@ -16,7 +16,8 @@ from .steps_for_tests import EVENT_FLAGS, ONE_PATH_SHOWN, QUEUEING_SHOWN, RELOAD
 OLD = running(ONE_PATH_SHOWN)
 LOADED = [OLD, answer(Command.DM_TABLE_LOAD)]
 RESUMED = with_uevent(Command.DM_DEV_SUSPEND)
-CLEARED = answer(Command.DM_TABLE_CLEAR)
+WAITING = running(ONE_PATH_SHOWN, Flag.DM_INACTIVE_PRESENT_FLAG)
+OVER = "loaded over the refused one, so that a resume can only start the old one"
 
 
 def loads(host: ScriptedHost) -> list[str]:
@@ -116,17 +117,55 @@ def test_a_refused_load_leaves_the_map_alone() -> None:
 
 
 @pytest.mark.parametrize("error", [errno.ENOMEM, errno.EINVAL, errno.EIO], ids=errno.errorcode.get)
-def test_a_resume_refused_before_the_swap_leaves_the_old_table_running(error: int) -> None:
-    host = ScriptedHost([*LOADED, refuse(Command.DM_DEV_SUSPEND, error), CLEARED, OLD])
+def test_a_resume_refused_before_the_swap_puts_the_old_table_over_the_new_one(error: int) -> None:
+    host = ScriptedHost([*LOADED, refuse(Command.DM_DEV_SUSPEND, error), WAITING, answer(Command.DM_TABLE_LOAD)])
     outcome = reload_map(host, RELOAD, sync=sync())
     assert isinstance(outcome, Refused)
-    assert (outcome.error, "the old table was left in place" in outcome.message) == (error, True)
+    assert (outcome.error, OVER in outcome.message) == (error, True)
+    assert loads(host) == [RELOAD.table, ONE_PATH_SHOWN.strip()]
+    assert host.finished()
+
+
+def test_the_old_table_goes_back_with_its_own_size_and_access() -> None:
+    old = running(ONE_PATH_SHOWN, Flag.DM_READONLY_FLAG, size=1024)
+    refused = refuse(Command.DM_DEV_SUSPEND, errno.ENOMEM)
+    host = ScriptedHost([old, *LOADED[1:], refused, WAITING, answer(Command.DM_TABLE_LOAD)])
+    reload_map(host, RELOAD, sync=sync())
+    back = host.changes[-1]
+    assert Flag.DM_READONLY_FLAG in back.header.flags
+    assert unpack_targets(back.payload, 1, reply=False)[0].length == 1024
+
+
+def test_a_new_table_that_the_old_one_could_not_be_loaded_over_is_told() -> None:
+    refused = [refuse(Command.DM_DEV_SUSPEND, errno.ENOMEM), WAITING, refuse(Command.DM_TABLE_LOAD, errno.ENODEV)]
+    host = ScriptedHost([*LOADED, *refused])
+    outcome = reload_map(host, RELOAD, sync=sync())
+    assert isinstance(outcome, Refused)
+    assert "the refused table is still loaded, and a resume would start it" in outcome.message
+    assert host.finished()
+
+
+def test_a_new_table_of_a_device_that_had_none_stays_loaded_and_is_told() -> None:
+    waiting = empty(Flag.DM_INACTIVE_PRESENT_FLAG)
+    host = ScriptedHost([empty(), answer(Command.DM_TABLE_LOAD), refuse(Command.DM_DEV_SUSPEND, errno.ENOMEM), waiting])
+    outcome = reload_map(host, replace(RELOAD, expected=None), sync=sync())
+    assert isinstance(outcome, Refused)
+    assert "the refused table is still loaded" in outcome.message
+    assert "no multipath table before" in outcome.message
+    assert host.finished()
+
+
+def test_a_slot_that_is_empty_after_a_refusal_is_left_so() -> None:
+    host = ScriptedHost([*LOADED, refuse(Command.DM_DEV_SUSPEND, errno.ENOMEM), OLD])
+    outcome = reload_map(host, RELOAD, sync=sync())
+    assert isinstance(outcome, Refused)
+    assert "the old table was left in place" in outcome.message
     assert host.finished()
 
 
 def test_a_resume_refused_in_the_swap_resumes_the_old_table() -> None:
     suspended = running(ONE_PATH_SHOWN, Flag.DM_SUSPEND_FLAG)
-    host = ScriptedHost([*LOADED, refuse(Command.DM_DEV_SUSPEND, errno.EINVAL), CLEARED, suspended, RESUMED])
+    host = ScriptedHost([*LOADED, refuse(Command.DM_DEV_SUSPEND, errno.EINVAL), suspended, RESUMED])
     outcome = reload_map(host, RELOAD, sync=sync())
     assert isinstance(outcome, Refused)
     assert "the old table was resumed" in outcome.message
@@ -136,7 +175,7 @@ def test_a_resume_refused_in_the_swap_resumes_the_old_table() -> None:
 
 def test_a_resume_refused_after_the_swap_loads_the_old_table_again() -> None:
     suspended = running(TWO_PATHS_SHOWN, Flag.DM_SUSPEND_FLAG, size=4096)
-    script = [*LOADED, refuse(Command.DM_DEV_SUSPEND, errno.ENOMEM), CLEARED, suspended]
+    script = [*LOADED, refuse(Command.DM_DEV_SUSPEND, errno.ENOMEM), suspended]
     host = ScriptedHost([*script, answer(Command.DM_TABLE_LOAD), RESUMED])
     outcome = reload_map(host, replace(RELOAD, size=Sectors(4096)), sync=sync())
     assert isinstance(outcome, Refused)
@@ -147,7 +186,7 @@ def test_a_resume_refused_after_the_swap_loads_the_old_table_again() -> None:
 
 def test_where_the_old_table_cannot_be_loaded_again_the_new_one_runs() -> None:
     suspended = running(TWO_PATHS_SHOWN, Flag.DM_SUSPEND_FLAG)
-    script = [*LOADED, refuse(Command.DM_DEV_SUSPEND, errno.ENOMEM), CLEARED, suspended]
+    script = [*LOADED, refuse(Command.DM_DEV_SUSPEND, errno.ENOMEM), suspended]
     host = ScriptedHost([*script, refuse(Command.DM_TABLE_LOAD, errno.ENODEV), RESUMED])
     outcome = reload_map(host, RELOAD, sync=sync())
     assert isinstance(outcome, Refused)
@@ -158,24 +197,37 @@ def test_where_the_old_table_cannot_be_loaded_again_the_new_one_runs() -> None:
 def test_resuming_the_old_table_is_tried_again() -> None:
     suspended = running(ONE_PATH_SHOWN, Flag.DM_SUSPEND_FLAG)
     refused = [refuse(Command.DM_DEV_SUSPEND, errno.ENOMEM)] * 3
-    host = ScriptedHost([*LOADED, refused[0], CLEARED, suspended, *refused, RESUMED])
+    host = ScriptedHost([*LOADED, refused[0], suspended, *refused, RESUMED])
     outcome = reload_map(host, RELOAD, sync=sync())
     assert isinstance(outcome, Refused)
     assert "the old table was resumed" in outcome.message
     assert host.finished()
 
 
-def test_a_slot_that_cannot_be_cleared_does_not_keep_the_map_suspended() -> None:
-    suspended = running(ONE_PATH_SHOWN, Flag.DM_SUSPEND_FLAG)
-    script = [refuse(Command.DM_DEV_SUSPEND, errno.ENOMEM), refuse(Command.DM_TABLE_CLEAR, errno.EPERM)]
-    host = ScriptedHost([*LOADED, *script, suspended, RESUMED])
-    assert isinstance(reload_map(host, RELOAD, sync=sync()), Refused)
+def test_a_suspended_map_with_the_new_table_waiting_gets_the_old_one_before_it_is_resumed() -> None:
+    suspended = running(ONE_PATH_SHOWN, Flag.DM_SUSPEND_FLAG | Flag.DM_INACTIVE_PRESENT_FLAG)
+    refused = [refuse(Command.DM_DEV_SUSPEND, errno.ENOMEM), suspended]
+    host = ScriptedHost([*LOADED, *refused, answer(Command.DM_TABLE_LOAD), RESUMED])
+    outcome = reload_map(host, RELOAD, sync=sync())
+    assert isinstance(outcome, Refused)
+    assert "the old table was loaded again and resumed" in outcome.message
+    assert loads(host) == [RELOAD.table, ONE_PATH_SHOWN.strip()]
+    assert host.finished()
+
+
+def test_a_slot_that_cannot_be_filled_does_not_keep_the_map_suspended() -> None:
+    suspended = running(ONE_PATH_SHOWN, Flag.DM_SUSPEND_FLAG | Flag.DM_INACTIVE_PRESENT_FLAG)
+    script = [refuse(Command.DM_DEV_SUSPEND, errno.ENOMEM), suspended, refuse(Command.DM_TABLE_LOAD, errno.EPERM)]
+    host = ScriptedHost([*LOADED, *script, RESUMED])
+    outcome = reload_map(host, RELOAD, sync=sync())
+    assert isinstance(outcome, Refused)
+    assert "the new table was resumed" in outcome.message
     assert host.finished()
 
 
 def test_a_map_that_nothing_resumes_is_told_with_what_to_do() -> None:
     suspended = running(ONE_PATH_SHOWN, Flag.DM_SUSPEND_FLAG)
-    script = [refuse(Command.DM_DEV_SUSPEND, errno.ENOMEM), CLEARED, suspended]
+    script = [refuse(Command.DM_DEV_SUSPEND, errno.ENOMEM), suspended]
     host = ScriptedHost([*LOADED, *script, refuse(Command.DM_DEV_SUSPEND, errno.EPERM)])
     outcome = reload_map(host, RELOAD, sync=sync())
     assert isinstance(outcome, Refused)
@@ -183,11 +235,24 @@ def test_a_map_that_nothing_resumes_is_told_with_what_to_do() -> None:
     assert host.finished()
 
 
-def test_a_map_that_somebody_else_suspended_stays_so_after_a_refusal() -> None:
+@pytest.mark.parametrize(
+    ("now", "text"),
+    [
+        pytest.param(ONE_PATH_SHOWN, "left in place", id="in the swap"),
+        pytest.param(TWO_PATHS_SHOWN, OVER, id="after the swap"),
+        pytest.param(None, OVER, id="before the swap"),
+    ],
+)
+def test_a_map_that_somebody_else_suspended_stays_so_after_a_refusal(now: str | None, text: str) -> None:
     suspended = running(ONE_PATH_SHOWN, Flag.DM_SUSPEND_FLAG)
-    refused = [refuse(Command.DM_DEV_SUSPEND, errno.ENOMEM), CLEARED, suspended]
-    host = ScriptedHost([suspended, answer(Command.DM_TABLE_LOAD), *refused])
-    assert isinstance(reload_map(host, RELOAD, sync=sync()), Refused)
+    waits = Flag.DM_INACTIVE_PRESENT_FLAG if now is None else NO_FLAGS
+    after = running(now or ONE_PATH_SHOWN, Flag.DM_SUSPEND_FLAG | waits)
+    back = [answer(Command.DM_TABLE_LOAD)] if text is OVER else []
+    refused = [refuse(Command.DM_DEV_SUSPEND, errno.ENOMEM), after]
+    host = ScriptedHost([suspended, answer(Command.DM_TABLE_LOAD), *refused, *back])
+    outcome = reload_map(host, RELOAD, sync=sync())
+    assert isinstance(outcome, Refused)
+    assert text in outcome.message
     assert host.finished()
 
 
@@ -201,7 +266,7 @@ def test_an_interrupted_resume_is_done_again_with_the_table_loaded_again() -> No
 def test_the_old_table_runs_when_the_program_is_ended_in_between() -> None:
     suspended = running(ONE_PATH_SHOWN, Flag.DM_SUSPEND_FLAG)
     ended = Expect(Command.DM_DEV_SUSPEND, raises=KeyboardInterrupt())
-    host = ScriptedHost([*LOADED, ended, CLEARED, suspended, RESUMED])
+    host = ScriptedHost([*LOADED, ended, suspended, RESUMED])
     with pytest.raises(KeyboardInterrupt):
         reload_map(host, RELOAD, sync=sync())
     assert host.finished()

@@ -21,7 +21,7 @@ from observers.kernel.dm_ioctl import (
     unpack_text,
 )
 
-from .scripted import ScriptedHost
+from .scripted import ScriptedHost, Sent
 
 
 class Killed(BaseException):
@@ -69,6 +69,10 @@ class TinyKernel(ScriptedHost):
         """Every device's running table, by name."""
         return {device.name: device.live.params if device.live else "" for device in self.devices.values()}
 
+    def waiting(self) -> dict[str, str]:
+        """The tables in the inactive slots, by the name of their device."""
+        return {device.name: device.inactive.params for device in self.devices.values() if device.inactive}
+
     def suspended(self) -> list[str]:
         """The devices that are suspended."""
         return [device.name for device in self.devices.values() if device.suspended]
@@ -112,6 +116,7 @@ class TinyKernel(ScriptedHost):
     def dm_change(self, command: int, request: bytes, /) -> bytes:
         self._count()
         header, payload = unpack(request)
+        self.sent.append(Sent(Command(command), header, payload))
         number, self.changes_made = self.changes_made, self.changes_made + 1
         fault = self.fault if self.fault and self.fault.call == number else None
         if fault and (command != Command.DM_DEV_SUSPEND or fault.swap is Swap.BEFORE):
@@ -122,8 +127,6 @@ class TinyKernel(ScriptedHost):
         match command:
             case Command.DM_TABLE_LOAD:
                 (device.inactive,) = unpack_targets(payload, 1, reply=False)
-            case Command.DM_TABLE_CLEAR:
-                device.inactive = None
             case Command.DM_DEV_RENAME:
                 return self._rename(header, device, unpack_text(payload))
             case Command.DM_DEV_REMOVE:

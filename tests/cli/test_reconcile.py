@@ -90,3 +90,13 @@ def test_multipath_prints_the_configuration(
     monkeypatch.setattr("sys.argv", ["multipath", "-t"])
     status = dropin.multipath()
     assert (status, capsys.readouterr().out) == (status, run("show", "config").out)
+
+
+def test_explain_preview_and_check_config_are_commands(tmp_path: Path) -> None:
+    why = run("--sandbox", "small", "explain", "map", "data", "no_path_retry")
+    assert (why.status, "built-in hardware table" in why.out) == (0, True)
+    candidate = tmp_path / "new.conf"
+    candidate.write_text("defaults {\n\tfind_multipaths yes\n\tuser_friendly_names yes\n}\n")
+    assert run("check-config", str(candidate)).status == 0
+    change = run("--sandbox", "fabric-down", "preview", str(candidate))
+    assert (change.status, "rename" in change.out) == (2, True)

@@ -70,6 +70,10 @@ class TestChain:
         found = of(plain(0), plain(1), config=ON)
         assert found.answers[5].detail == "find_multipaths on: 2 devices have its WWID"
 
+    def test_a_device_that_is_another_one_is_not_counted(self) -> None:
+        other = plain(2, page83_device=page83(B))
+        assert "2 devices" in of(plain(0), plain(1), other, config=ON).answers[5].detail
+
     def test_a_device_that_says_who_it_is_is_confirmed(self) -> None:
         assert of(plain(0)).answers[-1].says == "confirmed"
 

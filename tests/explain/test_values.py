@@ -212,6 +212,21 @@ def test_the_second_spelling_of_a_keyword_is_the_same_property() -> None:
     assert of_path("checker", plain(0)) == of_path("path_checker", plain(0))
 
 
+def test_what_a_map_has_of_its_paths_it_has_of_the_one_that_stands_first_in_its_table() -> None:
+    """The path that sysfs has first decides everything else."""
+    config = "devices {\ndevice {\nvendor NEW\nproduct .*\npath_checker directio\nfailback 9\n}\n}\n"
+    earlier = with_maps(host(plain(1)), {A})
+    found = [
+        of_map(keyword, plain(0), plain(1, vendor="NEW"), config=config, maps=earlier.maps)
+        for keyword in ("path_checker", "failback")
+    ]
+    assert [(each.value, [loser.value for loser in each.losers]) for each in found] == [
+        ("directio", ["tur"]),
+        ("manual", []),
+    ]
+    assert [each.text for each in found[0].chosen_by] == ["NEW", "Disk"]
+
+
 def test_a_property_of_the_map_is_told_of_its_path() -> None:
     evidence = evidence_of(host(plain(0), plain(1), config=LAYERED))
     assert explain_path_property(evidence, "sdb", "no_path_retry") == explain_map_property(evidence, A, "no_path_retry")

@@ -9,7 +9,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from actuators.steps import (
-    ClearInactive,
     CreateMap,
     FailPath,
     ReinstatePath,
@@ -172,8 +171,6 @@ def _changed(step: Step, live: Map, snapshot: Snapshot) -> Map:
                 raise Refusing("the table is another one")
             seen = _loaded(live, step.size, step.table, snapshot)
             return replace(seen, read_only=step.read_only, udev={**live.udev, "MPATH_DEVICE_READY": "1"})
-        case ClearInactive():
-            return replace(live, inactive_table=False)
         case RenameMap():
             if step.new_name in _names(snapshot):
                 raise Refusing(f"{step.new_name} exists")

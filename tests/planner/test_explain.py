@@ -3,7 +3,6 @@
 import pytest
 
 from actuators.steps import (
-    ClearInactive,
     CreateMap,
     FailPath,
     MapRef,
@@ -44,7 +43,6 @@ STEPS: list[tuple[Step, str]] = [
         ReloadMap(map=A, size=SIZE, table=TABLE, read_only=False, flush=False, expected=None, udev=FLAGS),
         f"load into a (read-write, at once, udev 0x0060): 0 131072 multipath {TABLE}; over no table",
     ),
-    (ClearInactive(map=A), "drop the second table of a"),
     (RenameMap(map=A, new_name=Alias("b"), udev=FLAGS), "rename a to b (udev 0x0060)"),
     (RemoveMap(map=A, udev=FLAGS), "remove a (udev 0x0060)"),
     (SwitchGroup(map=A, group=2), "switch a to group 2"),

@@ -1,24 +1,29 @@
 """What makes a map get another table, and what does not."""
 
+import errno
 from dataclasses import replace
 
 import pytest
 
 from actuators.steps import (
-    ClearInactive,
+    FailPath,
     MapRef,
+    Refused,
     ReloadMap,
     SetQueueing,
     UdevFlags,
 )
-from observers.dmtable import format_table
-from observers.snapshot import Alias, Daemon, PathState
+from controller.reconcile.memory import after_apply
+from controller.reconcile.plan import Memory
+from observers.dmtable import format_table, parse_table
+from observers.snapshot import Alias, Daemon, DeviceName, Gap, PathState
 from tests.planner.builders import (
     HOST,
     MANUAL,
     NOW,
     SIZE,
     desire,
+    dev,
     disk,
     group,
     kinds,
@@ -217,10 +222,45 @@ def test_a_device_without_a_table_is_finished() -> None:
     assert (step.expected, step.udev) == (None, BASE)
 
 
-def test_a_stray_second_table_is_dropped() -> None:
-    want = wanted("a", [0])
+def test_a_stray_second_table_is_dropped_by_loading_the_same_table_again() -> None:
+    want = wanted("a", [0, 1])
     made = only(planned(snapshot(running(want, inactive_table=True)), desire(want)))
-    assert made.steps == (ClearInactive(map=MapRef(uuid("a"), Alias("a"))),)
+    assert made.action == "reload"
+    assert "drops a table that somebody loaded and never resumed" in made.reasons[0]
+    assert made.steps == (
+        ReloadMap(
+            map=MapRef(uuid("a"), Alias("a")),
+            size=SIZE,
+            table=format_table(want.table),
+            read_only=False,
+            flush=False,
+            expected="0 0 1 1 service-time 0 2 2 8:0 1 1 8:16 1 1",
+            udev=BASE | UdevFlags.RELOAD,
+        ),
+    )
+
+
+def test_the_load_that_drops_a_second_table_leaves_no_dead_path_active() -> None:
+    states = {1: DOWN}
+    want = wanted("a", [0, 1], states=states)
+    live = running(want, failed=[1], inactive_table=True)
+    made = only(planned(snapshot(live, states=states), desire(want)))
+    assert kinds(made.steps) == ["ReloadMap", "FailPath"]
+    assert made.steps[1] == FailPath(map=MapRef(uuid("a"), Alias("a")), dev=dev(1), name=DeviceName("sdb"))
+
+
+def test_the_load_that_drops_a_second_table_is_no_failback() -> None:
+    want = wanted("a", [0], [1], failback=MANUAL)
+    step = only(planned(snapshot(running(want, next_group=2, inactive_table=True)), desire(want))).steps[0]
+    assert isinstance(step, ReloadMap)
+    assert parse_table(SIZE, step.table).initial_group == 2
+
+
+def test_the_load_that_drops_a_second_table_keeps_a_queue_mode_that_can_not_change() -> None:
+    live = running(wanted("a", [0], shape=table(group(0), features="queue_mode bio")), inactive_table=True)
+    step = only(planned(snapshot(live), desire(wanted("a", [0])))).steps[0]
+    assert isinstance(step, ReloadMap)
+    assert step.table.startswith("2 queue_mode bio 0 ")
 
 
 def test_a_second_table_is_left_to_a_daemon_that_runs() -> None:
@@ -228,7 +268,42 @@ def test_a_second_table_is_left_to_a_daemon_that_runs() -> None:
     host = replace(HOST, daemon=Daemon(pid=7, name="multipathd"))
     made = only(planned(snapshot(running(want, inactive_table=True), host=host), desire(want)))
     assert made.steps == ()
-    assert "multipathd (pid 7)" in made.reasons[0]
+    assert "it stays: multipathd (pid 7)" in made.reasons[0]
+
+
+@pytest.mark.parametrize("active", [True, False], ids=["active in dm", "failed in dm"])
+@pytest.mark.parametrize("state", [DOWN, PathState.PENDING])
+def test_a_second_table_stays_while_no_path_is_usable(state: PathState, active: bool) -> None:
+    want = wanted("a", [0], states={0: state})
+    live = running(want, failed=[] if active else [0], inactive_table=True)
+    made = only(planned(snapshot(live, states={0: state}), desire(want)))
+    assert "ReloadMap" not in kinds(made.steps)
+    assert any("a second table is loaded" in each and "no path is usable" in each for each in made.reasons)
+
+
+def test_a_second_table_of_a_map_that_somebody_suspended_stays() -> None:
+    want = wanted("a", [0])
+    made = only(planned(snapshot(running(want, inactive_table=True, suspended=True)), desire(want)))
+    assert made.steps == ()
+    assert "dmsetup resume a" in made.reasons[0]
+
+
+def test_a_second_table_of_a_map_that_can_not_be_read_stays() -> None:
+    want = wanted("a", [0])
+    live = running(want, status=None, inactive_table=True)
+    made = only(planned(snapshot(live, gaps=[Gap("a", "status", "too old")]), desire(want)))
+    assert made.steps == ()
+    assert "its status is not known" in made.reasons[0]
+
+
+def test_a_refused_load_over_a_second_table_is_not_tried_again_at_once() -> None:
+    want = wanted("a", [0])
+    snap = snapshot(running(want, inactive_table=True))
+    made = planned(snap, desire(want))
+    memory = after_apply(Memory(), made, [(made.steps[0], Refused(errno.ENOMEM, "no memory"))], NOW)
+    held = only(planned(snap, desire(want), memory))
+    assert (held.steps, held.action) == ((), "held")
+    assert "no memory" in held.reasons[1]
 
 
 def test_a_second_table_goes_with_a_reload_anyway() -> None:

@@ -7,7 +7,6 @@ from typing import Any
 import pytest
 
 from actuators.steps import (
-    ClearInactive,
     CreateMap,
     FailPath,
     MapRef,
@@ -310,8 +309,7 @@ def test_warnings_stop_nothing() -> None:
     snap = snapshot(live)
     want = desire(wanted("a", [0], [1]))
     assert found(SwitchGroup(map=A, group=1), snap=snap, want=want, level=Level.WARNING) == ["group"]
-    assert found(ClearInactive(map=A), snap=snap, want=want, level=Level.WARNING) == ["second table"]
-    plan = Plan(maps=(of(ClearInactive(map=A)),))
+    plan = Plan(maps=(of(SwitchGroup(map=A, group=1)),))
     assert strip(plan, check(plan, snap, want)) == plan
 
 
@@ -371,3 +369,34 @@ def test_a_broken_record_stops_no_map() -> None:
     plan = Plan(records=(record,), maps=(of(SwitchGroup(map=A, group=2)),))
     left = strip(plan, check(plan, snapshot(LIVE), want))
     assert left == Plan(maps=plan.maps)
+
+
+def test_a_stopped_map_stops_no_good_record() -> None:
+    record = WriteBindings(file="/b", text="x", expected=None)
+    plan = Plan(records=(record,), maps=(of(fail(5)),))
+    left = strip(plan, check(plan, snapshot(LIVE), desire(wanted("a", [0, 1], [2]))))
+    assert left.steps == (record,)
+
+
+def test_a_map_with_a_warning_is_relied_on() -> None:
+    other = running(wanted("b", [3], alias="data"), failed=[3], number=1)
+    snap, want = snapshot(LIVE, other), desire(wanted("a", [0, 1], [2]), wanted("b", [3]))
+    b = MapRef(uuid("b"), Alias("data"))
+    frees = of(SwitchGroup(map=b, group=1), RenameMap(map=b, new_name=Alias("old"), udev=UdevFlags.NONE), name="b")
+    takes = of(RenameMap(map=A, new_name=Alias("data"), udev=UdevFlags.NONE))
+    assert [each.rule for each in check(Plan(maps=(frees, takes)), snap, want)] == ["group"]
+
+
+def test_a_bad_path_is_told_of_only_where_a_table_was_loaded() -> None:
+    want = desire(wanted("a", [0, 1], [2], states={1: DOWN}))
+    snap = snapshot(LIVE, states={1: DOWN})
+    assert found(SwitchGroup(map=A, group=2), snap=snap, want=want, level=Level.WARNING) == []
+
+
+@pytest.mark.parametrize(("queue", "queued"), [(True, True), (True, False), (False, False)])
+def test_no_waiting_io_is_given_up_where_none_waits_or_it_goes_on_waiting(queue: bool, queued: bool) -> None:
+    shape = table(group(0), features="queue_if_no_path" if queued else "")
+    live = running(wanted("a", [0], shape=shape), failed=[0], open_count=1)
+    want = desire(wanted("a", [0], states={0: DOWN}))
+    step = SetQueueing(map=A, queue=queue)
+    assert found(step, snap=snapshot(live), want=want, level=Level.WARNING) == []
