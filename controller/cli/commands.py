@@ -7,7 +7,6 @@ import argparse
 import errno
 import os
 import sys
-from importlib.metadata import version as package_version
 from typing import TextIO
 
 from actuators.steps import Changed, Lost, Outcome, Refused, Step, Unchanged
@@ -28,11 +27,6 @@ DONE, FAILED, PENDING = 0, 1, 2
 
 _STATE_FILES = ("/bindings", "/wwids")
 """Without them planning is still possible: names and memberships then stay as they are."""
-
-
-def version() -> str:
-    """The version of the installed package."""
-    return package_version("mpathctl")
 
 
 def complain(message: str, *, hint: str = "") -> int:

@@ -8,6 +8,7 @@ import os
 import sys
 from collections.abc import Sequence
 
+from controller import __version__
 from controller.cli import commands
 from controller.cli.config_commands import add_check_config, add_show_config
 from controller.cli.demo import demo
@@ -31,7 +32,7 @@ def build_parser() -> argparse.ArgumentParser:
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--version", action="version", version=f"mpathctl {commands.version()}")
+    parser.add_argument("--version", action="version", version=f"mpathctl {__version__}")
     parser.add_argument(
         "--sandbox", metavar="SCENARIO", help="run on an in-memory kernel: a shipped scenario's name, or a file"
     )

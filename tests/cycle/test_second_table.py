@@ -1,4 +1,4 @@
-"""A table that somebody loaded and never resumed goes by an ordinary reload, and no cycle ever clears a slot.
+"""A table that somebody loaded and never resumed goes by an ordinary reload, and nothing ever clears a slot.
 
 A clear brings Linux 6.1 down when a rename and a load of the same map follow it (see `actuators.devicemapper`).
 """
@@ -9,32 +9,28 @@ from dataclasses import replace
 
 import pytest
 
-from actuators.steps import FailPath, Refused, ReloadMap
+from actuators.apply import apply
+from actuators.retry import INTERRUPTED
+from actuators.steps import FailPath, Refused, ReloadMap, Step
 from controller.reconcile.plan import Memory
 from controller.runtime import cycle
 from controller.sandbox.errors import Killed
 from controller.sandbox.host import SandboxHost
 from controller.sandbox.san import Scenario
 from controller.sandbox.scenario import load_scenario
-from observers.dmtable import MultipathTable, parse_table
+from observers.dmtable import MultipathTable, Sectors, parse_table
+from observers.kernel.dm_ioctl import NO_FLAGS, Flag
 from tests.sandbox import dm
 
 FILES = cycle.Files()
-REBOUND = 120.0
-"""Seconds after which every refusal of these tests may be tried again."""
-
-OTHERS = {
-    "the table of one path": "0 1 alua 1 1 service-time 0 1 1 sda 1",
-    "the same paths in another order": "0 1 alua 1 1 service-time 0 2 1 sde 1 sda 1",
-}
-"""Tables for the map `data` of the scenario that are not the desired one."""
+ONE_PATH = "0 1 alua 1 1 service-time 0 1 1 sda 1"
+"""A table that nobody wants."""
 
 
 def scenario(*, waits: str = "", runs: str = "") -> Scenario:
-    """Half of the paths of two maps are down; `data` has a second table that waits, or runs with another table."""
+    """One of two fabrics is down; the map `data` has a second table that waits, or runs with another table."""
     found = load_scenario("fabric-down")
     data, logs = found.maps
-    assert data.name == "data"
     size = " ".join(data.table[0].split()[:2])
     changed = replace(
         data,
@@ -44,7 +40,8 @@ def scenario(*, waits: str = "", runs: str = "") -> Scenario:
     return replace(found, maps=(changed, logs))
 
 
-STRAY = scenario(waits=OTHERS["the table of one path"])
+STRAY = scenario(waits=ONE_PATH)
+BROKEN = scenario(runs=ONE_PATH)
 
 
 def decide(host: SandboxHost) -> cycle.Decision:
@@ -53,6 +50,12 @@ def decide(host: SandboxHost) -> cycle.Decision:
 
 def reconcile(host: SandboxHost) -> cycle.Result:
     return cycle.reconcile(host, FILES, on_decision=lambda _: None, on_outcome=lambda _step, _outcome: None)
+
+
+def of_data(host: SandboxHost) -> tuple[tuple[Step, ...], tuple[str, ...]]:
+    """What is planned for `data`, and why."""
+    (data,) = (each for each in decide(host).plan.maps if each.name == "data")
+    return data.steps, data.reasons
 
 
 def waiting(host: SandboxHost) -> list[str]:
@@ -67,18 +70,15 @@ def tables(host: SandboxHost) -> dict[str, MultipathTable | None]:
     return {each.name: each.table and replace(each.table, initial_group=1, features=()) for each in maps}
 
 
-def test_the_plan_loads_the_same_table_again_and_fails_what_is_down() -> None:
+def test_the_plan_loads_the_same_paths_again_and_fails_those_that_are_down() -> None:
     host = SandboxHost(STRAY)
-    reconcile(without := SandboxHost(scenario()))
-    data = next(each for each in decide(host).plan.maps if each.name == "data")
-    load, *others = data.steps
+    live = tables(host)["data"]
+    (load, *others), reasons = of_data(host)
     assert isinstance(load, ReloadMap)
-    assert replace(parse_table(load.size, load.table), initial_group=1).devices == _devices(tables(without)["data"])
+    assert live is not None
+    assert parse_table(load.size, load.table).devices == live.devices
     assert {step.name for step in others if isinstance(step, FailPath)} == {"sde", "sdg"}
-
-
-def _devices(table: MultipathTable | None) -> object:
-    return table and table.devices
+    assert "drops a table that somebody loaded and never resumed" in reasons[0]
 
 
 def test_apply_leaves_no_second_table_and_the_second_plan_is_empty() -> None:
@@ -91,34 +91,33 @@ def test_apply_leaves_no_second_table_and_the_second_plan_is_empty() -> None:
     assert "DM_TABLE_CLEAR" not in host.writes
 
 
-def test_the_map_stays_as_it_is_where_no_path_is_usable() -> None:
+def test_a_second_table_stays_and_is_told_where_no_path_is_usable() -> None:
     host = SandboxHost(STRAY)
     host.happen("adapter-down", "1")
-    host.advance(60)
+    host.advance(10)
     reconcile(host)
     assert waiting(host) == ["data"]
     assert not host.writes["DM_TABLE_LOAD"]
-    (data,) = (each for each in decide(host).plan.maps if each.name == "data")
-    assert any("a second table is loaded and not in use; it stays" in reason for reason in data.reasons)
+    assert any("a second table is loaded and not in use; it stays" in reason for reason in of_data(host)[1])
 
 
 def test_a_map_that_somebody_suspended_keeps_both_tables() -> None:
     host = SandboxHost(STRAY)
-    dm.suspend(host, "data", flags=dm.Flag.DM_NOFLUSH_FLAG)
-    before = dict(host.writes)
-    (data,) = (each for each in decide(host).plan.maps if each.name == "data")
-    assert data.steps == ()
+    dm.suspend(host, "data", flags=Flag.DM_NOFLUSH_FLAG)
+    before = host.writes["DM_DEV_SUSPEND"]
+    assert of_data(host)[0] == ()
     reconcile(host)
     assert waiting(host) == ["data"]
-    assert host.writes["DM_DEV_SUSPEND"] == before["DM_DEV_SUSPEND"]
+    assert host.writes["DM_DEV_SUSPEND"] == before
 
 
+@pytest.mark.parametrize("start", [STRAY, BROKEN], ids=["a stray table", "another table runs"])
 @pytest.mark.parametrize("done", [False, True], ids=["before the call", "after the call"])
-def test_killed_at_any_writing_call_the_next_start_converges(*, done: bool) -> None:
-    whole = SandboxHost(STRAY)
+def test_killed_at_any_writing_call_the_next_start_converges(start: Scenario, *, done: bool) -> None:
+    whole = SandboxHost(start)
     reconcile(whole)
     for at in range(1, sum(whole.writes.values()) + 1):
-        host = SandboxHost(STRAY)
+        host = SandboxHost(start)
         host.faults.kill_at(at, done=done)
         with contextlib.suppress(Killed):
             reconcile(host)
@@ -128,30 +127,39 @@ def test_killed_at_any_writing_call_the_next_start_converges(*, done: bool) -> N
         assert "DM_TABLE_CLEAR" not in host.writes
 
 
+@pytest.fixture(scope="module")
+def load() -> ReloadMap:
+    """The step that gives `data` its desired table again."""
+    (step,) = (each for each in decide(SandboxHost(BROKEN)).plan.steps if isinstance(each, ReloadMap))
+    return step
+
+
+def devices(host: SandboxHost, flags: Flag = NO_FLAGS) -> list[tuple[str, ...]]:
+    """The paths of the table of `data`, or of its inactive one."""
+    shown = dm.targets(host, "data", flags=flags | Flag.DM_STATUS_TABLE_FLAG)
+    return [parse_table(Sectors(each.length), each.params).devices for each in shown]
+
+
 @pytest.mark.parametrize("command", ["DM_TABLE_LOAD", "DM_DEV_SUSPEND"])
 @pytest.mark.parametrize("error", sorted(errno.errorcode), ids=errno.errorcode.get)
-def test_no_refused_reload_clears_a_slot_and_the_old_table_is_all_that_a_resume_can_start(
-    command: str, error: int
+def test_a_refused_reload_clears_no_slot_and_leaves_nothing_else_to_be_resumed(
+    load: ReloadMap, command: str, error: int
 ) -> None:
-    host = SandboxHost(scenario(runs=OTHERS["the table of one path"]))
-    before, wanted = tables(host), tables(SandboxHost(scenario()))
-    host.faults.fail_ioctl(command, error, count=100, map="data")
-    result = reconcile(host)
-    assert any(isinstance(step, ReloadMap) for step, outcome in result.outcomes if isinstance(outcome, Refused))
+    host = SandboxHost(BROKEN)
+    host.faults.fail_ioctl(command, error, count=INTERRUPTED.attempts if error == errno.EINTR else 2, map="data")
+    ((_, outcome),) = apply(host, [], [[load]], udev_running=True).outcomes
+    assert isinstance(outcome, Refused)
     assert "DM_TABLE_CLEAR" not in host.writes
-    assert tables(host) == before
-    host.restart()
-    _let_calls_through(host)
-    dm.resume(host, "data")
-    assert tables(host) == before
-    host.advance(REBOUND)
+    assert Flag.DM_SUSPEND_FLAG not in dm.info(host, "data").flags
+    assert devices(host) == [("8:0",)]
+    waits = devices(host, Flag.DM_QUERY_INACTIVE_TABLE_FLAG)
+    assert waits == ([("8:0",)] if command == "DM_DEV_SUSPEND" else [])
+
+
+def test_what_a_refused_reload_left_converges_when_nothing_is_refused_any_more() -> None:
+    host = SandboxHost(BROKEN)
+    host.faults.fail_ioctl("DM_DEV_SUSPEND", errno.ENOMEM, map="data")
+    assert not reconcile(host).converged
+    assert waiting(host) == ["data"]
     assert reconcile(host).converged
-    assert (waiting(host), tables(host)) == ([], wanted)
-    assert "DM_TABLE_CLEAR" not in host.writes
-
-
-def _let_calls_through(host: SandboxHost) -> None:
-    """Use up what is left of the faults."""
-    for _ in range(100):
-        with contextlib.suppress(OSError):
-            dm.call(host, dm.Command.DM_TABLE_LOAD, name="data", payload=b"", count=0)
+    assert (waiting(host), tables(host)) == ([], tables(SandboxHost(scenario())))
