@@ -146,7 +146,7 @@ def _place(traceback: TracebackType | None) -> str:
     return f" at {code.co_filename.rpartition('/')[2]}:{traceback.tb_lineno}:{code.co_name}"
 
 
-def _act(host: Host, step: Step, sync: UdevSync) -> Outcome:  # noqa: C901 - one line per step type is its whole point
+def _act(host: Host, step: Step, sync: UdevSync) -> Outcome:
     match step:
         case CreateMap():
             return devicemapper.create_map(host, step, sync=sync)

@@ -14,7 +14,6 @@ from actuators.steps import (
     Ownership,
     ReinstatePath,
     ReloadMap,
-    RememberWwid,
     RemoveMap,
     RenameMap,
     SetQueueing,
@@ -24,7 +23,7 @@ from actuators.steps import (
     WriteBindings,
 )
 from controller.reconcile.plan import MapPlan, Plan
-from controller.reconcile.safety import Finding, Level, check, strip
+from controller.reconcile.safety import Level, check, strip
 from controller.reconcile.safety_rules import FATAL_RULES, WARNING_RULES
 from desired.model import Desired, Verdict
 from observers.dmtable import DevT, MultipathTable, Sectors, format_table
@@ -36,7 +35,6 @@ from tests.planner.builders import (
     dev,
     disk,
     group,
-    planned,
     running,
     snapshot,
     table,
@@ -327,76 +325,20 @@ def test_a_bad_path_left_active_by_a_new_table_is_told() -> None:
     assert rules == ["bad path"]
 
 
-def test_strip_leaves_the_reason_and_the_other_maps() -> None:
-    other = running(wanted("b", [3]), number=1)
-    snap, want = snapshot(LIVE, other), desire(wanted("a", [0, 1], [2]), wanted("b", [3]))
-    good = of(SwitchGroup(map=MapRef(uuid("b"), Alias("b")), group=1), name="b")
-    plan = Plan(records=(RememberWwid(file="/w", wwid=LIVE.wwid),), maps=(of(fail(5)), good))
-    left = strip(plan, check(plan, snap, want))
-    assert left.records == ()
-    assert left.maps[1] == good
-    assert (left.maps[0].steps, left.maps[0].action) == ((), "held")
-    assert left.maps[0].reasons[0] == "stopped by the safety rule 'addressed': 8:80 is not a path of the map"
-
-
-def test_what_relied_on_a_stopped_map_is_stopped_too() -> None:
-    other = running(wanted("b", [3], alias="data"), number=1)
-    snap, want = snapshot(LIVE, other), desire(wanted("a", [0, 1], [2]), wanted("b", [3]))
-    b = MapRef(uuid("b"), Alias("data"))
-    frees = of(SwitchGroup(map=b, group=9), RenameMap(map=b, new_name=Alias("old"), udev=UdevFlags.NONE), name="b")
-    takes = of(RenameMap(map=A, new_name=Alias("data"), udev=UdevFlags.NONE))
-    findings = check(Plan(maps=(frees, takes)), snap, want)
-    assert [(each.uuid, each.rule) for each in findings] == [(uuid("b"), "addressed"), (uuid("a"), "name")]
-    assert strip(Plan(maps=(frees, takes)), findings).steps == ()
-
-
-def test_findings_are_values_in_the_order_of_the_plan() -> None:
-    finding = check(Plan(maps=(of(fail(5)),)), snapshot(LIVE), desire(wanted("a", [0, 1], [2])))
-    assert finding == (Finding(Level.FATAL, uuid("a"), "addressed", "8:80 is not a path of the map"),)
-
-
-def test_the_planners_own_plan_of_a_busy_host_is_clean() -> None:
-    snap = snapshot(LIVE, running(wanted("z", [5])), states={1: DOWN})
-    want = desire(wanted("a", [0, 1, 3], [2], states={1: DOWN}, alias="new"), wanted("b", [4]))
-    made = planned(snap, want)
-    assert len(made.steps) == 5
-    assert check(made, snap, want) == ()
-
-
-def test_a_broken_record_stops_no_map() -> None:
-    want = desire(wanted("a", [0, 1], [2]))
-    record = WriteBindings(file="/b", text="x", expected="old")
-    plan = Plan(records=(record,), maps=(of(SwitchGroup(map=A, group=2)),))
-    left = strip(plan, check(plan, snapshot(LIVE), want))
-    assert left == Plan(maps=plan.maps)
-
-
-def test_a_stopped_map_stops_no_good_record() -> None:
-    record = WriteBindings(file="/b", text="x", expected=None)
-    plan = Plan(records=(record,), maps=(of(fail(5)),))
-    left = strip(plan, check(plan, snapshot(LIVE), desire(wanted("a", [0, 1], [2]))))
-    assert left.steps == (record,)
-
-
-def test_a_map_with_a_warning_is_relied_on() -> None:
-    other = running(wanted("b", [3], alias="data"), failed=[3], number=1)
-    snap, want = snapshot(LIVE, other), desire(wanted("a", [0, 1], [2]), wanted("b", [3]))
-    b = MapRef(uuid("b"), Alias("data"))
-    frees = of(SwitchGroup(map=b, group=1), RenameMap(map=b, new_name=Alias("old"), udev=UdevFlags.NONE), name="b")
-    takes = of(RenameMap(map=A, new_name=Alias("data"), udev=UdevFlags.NONE))
-    assert [each.rule for each in check(Plan(maps=(frees, takes)), snap, want)] == ["group"]
-
-
-def test_a_bad_path_is_told_of_only_where_a_table_was_loaded() -> None:
-    want = desire(wanted("a", [0, 1], [2], states={1: DOWN}))
-    snap = snapshot(LIVE, states={1: DOWN})
-    assert found(SwitchGroup(map=A, group=2), snap=snap, want=want, level=Level.WARNING) == []
-
-
-@pytest.mark.parametrize(("queue", "queued"), [(True, True), (True, False), (False, False)])
-def test_no_waiting_io_is_given_up_where_none_waits_or_it_goes_on_waiting(queue: bool, queued: bool) -> None:
-    shape = table(group(0), features="queue_if_no_path" if queued else "")
-    live = running(wanted("a", [0], shape=shape), failed=[0], open_count=1)
-    want = desire(wanted("a", [0], states={0: DOWN}))
-    step = SetQueueing(map=A, queue=queue)
-    assert found(step, snap=snapshot(live), want=want, level=Level.WARNING) == []
+@pytest.mark.parametrize(
+    ("state", "failed", "stopped"),
+    [
+        pytest.param("up", [0], True, id="well, though dm failed it"),
+        pytest.param("pending", [], True, id="in use, being checked"),
+        pytest.param("pending", [0], False, id="failed, being checked"),
+        pytest.param("down", [], False, id="down, not failed yet"),
+    ],
+)
+def test_usable_path_what_counts_as_a_working_path_of_the_old_table(
+    state: str, failed: list[int], stopped: bool
+) -> None:
+    states = {0: PathState(state), 3: DOWN}
+    live = running(wanted("a", [0]), failed=failed)
+    want = desire(wanted("a", [3], states={3: DOWN}))
+    rules = found(reload(table(group(3)), expected=text_of(live.table)), snap=snapshot(live, states=states), want=want)
+    assert ("usable path" in rules) is stopped
