@@ -2,7 +2,8 @@
 
 A step is complete: it says the whole table text, the numbers, and the precondition that must still hold when it is
 done. A map is always addressed by its UUID, which must begin with `mpath-`: a step on a map that is not ours can't be
-made. Steps are idempotent: done twice, the second time is `Unchanged` or `Lost`.
+made. Steps are idempotent: done twice, the second time is `Unchanged` or `Lost`; only a reload of the very table that
+runs, which is asked for its side effects, is done again.
 """
 
 from dataclasses import dataclass

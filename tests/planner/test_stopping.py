@@ -1,34 +1,22 @@
 """What becomes of a plan when a rule is broken: that map stops, and what relied on it; nothing else does."""
 
-from typing import Any
-
 import pytest
 
 from actuators.steps import (
-    CreateMap,
-    FailPath,
     MapRef,
-    Ownership,
-    ReinstatePath,
-    ReloadMap,
     RememberWwid,
     RenameMap,
     SetQueueing,
-    Step,
     SwitchGroup,
     UdevFlags,
     WriteBindings,
 )
-from controller.reconcile.plan import MapPlan, Plan
+from controller.reconcile.plan import Plan
 from controller.reconcile.safety import Finding, Level, check, strip
-from desired.model import Desired
-from observers.dmtable import MultipathTable, Sectors, format_table
-from observers.snapshot import Alias, PathState, Snapshot, Wwid
+from observers.snapshot import Alias
+from tests.planner.bad_plans import DOWN, LIVE, A, fail, found, of
 from tests.planner.builders import (
-    SIZE,
     desire,
-    dev,
-    disk,
     group,
     planned,
     running,
@@ -37,56 +25,6 @@ from tests.planner.builders import (
     uuid,
     wanted,
 )
-
-A = MapRef(uuid("a"), Alias("a"))
-DOWN = PathState.DOWN
-LIVE = running(wanted("a", [0, 1], [2]))
-
-
-def text_of(shape: MultipathTable | None) -> str | None:
-    return format_table(shape) if shape else None
-
-
-def create(text: str, size: int = SIZE, name: str = "a") -> CreateMap:
-    ref = MapRef(uuid("a"), Alias(name))
-    return CreateMap(
-        map=ref, size=Sectors(size), table=text, read_only=False, ownership=Ownership(), udev=UdevFlags.NONE
-    )
-
-
-def reload(shape: MultipathTable | str, **more: Any) -> ReloadMap:
-    fields = {
-        "map": A,
-        "size": SIZE,
-        "table": shape if isinstance(shape, str) else format_table(shape),
-        "read_only": False,
-        "flush": False,
-        "expected": text_of(LIVE.table),
-        "udev": UdevFlags.NONE,
-    }
-    return ReloadMap(**{**fields, **more})
-
-
-def fail(number: int) -> FailPath:
-    return FailPath(map=A, dev=dev(number), name=disk(number).name)
-
-
-def reinstate(number: int) -> ReinstatePath:
-    return ReinstatePath(map=A, dev=dev(number), name=disk(number).name)
-
-
-def of(*steps: Step, name: str = "a") -> MapPlan:
-    return MapPlan(
-        wwid=Wwid(f"3{name}"), uuid=uuid(name), name=Alias(name), action="test", steps=steps, reasons=("test",)
-    )
-
-
-def found(
-    *steps: Step, snap: Snapshot | None = None, want: Desired | None = None, level: Level = Level.FATAL
-) -> list[str]:  # fmt: skip
-    """The rules of one level that the steps of map `a` break, on a host where it runs unless said otherwise."""
-    given = check(Plan(maps=(of(*steps),)), snap or snapshot(LIVE), want or desire(wanted("a", [0, 1], [2])))
-    return [each.rule for each in given if each.level is level]
 
 
 def test_strip_leaves_the_reason_and_the_other_maps() -> None:
