@@ -1,16 +1,18 @@
-"""Steps on the files that remember maps: the wwids file and the bindings file.
+"""Steps on the files that remember maps: the wwids file and the bindings file; and the record of udev's waiting.
 
 In: a host and a step. Out: an `Outcome`. Files are replaced as a whole, on disk before their name is, mode 0600; a
-reader sees the old text or the new one. Must never write over a text that nobody has looked at.
+reader sees the old text or the new one. Must never write over a text that nobody has looked at, nor begin a wait anew
+that has begun.
 """
 
 import errno
 
 from actuators.steps import Changed, Lost, Outcome, Refused, RememberWwid, Unchanged, WriteBindings
 from observers.errors import KernelRefused
-from observers.host import Host
+from observers.host import ClaimHost, Host
 
 FILE_MODE = 0o600
+WAIT_MODE = 0o644
 
 WWIDS_HEADER = """\
 # Multipath wwids, Version : 1.0
@@ -48,6 +50,18 @@ def write_bindings(host: Host, step: WriteBindings) -> Outcome:
         _write(host, step.file, step.text)
     except OSError as error:
         return _refused(error, f"writing {step.file}")
+    return Changed()
+
+
+def begin_wait(host: ClaimHost, file: str, until: float) -> Outcome:
+    """Record that udev waits for a second path: an empty file whose time of modification is the end of the wait, in
+    seconds since 1970. `Unchanged`: another process has begun the wait."""
+    try:
+        host.create_file(file, mode=WAIT_MODE, modified=until)
+    except FileExistsError:
+        return Unchanged()
+    except OSError as error:
+        return _refused(error, f"making {file}")
     return Changed()
 
 

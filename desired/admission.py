@@ -191,12 +191,12 @@ _IMPLIED = Origin(OriginKind.IMPLIED)
 
 def admit(rules: Rules, candidates: Iterable[Candidate]) -> tuple[Admission, ...]:
     """A verdict on each candidate, in their order."""
-    known = [(candidate, _excluded(rules, candidate)) for candidate in candidates]
+    known = [(candidate, excluded(rules, candidate)) for candidate in candidates]
     seen: dict[Wwid, int] = {}
-    for candidate, excluded in known:
-        if excluded is None and candidate.finding.standing is not Standing.CONTRADICTED:
+    for candidate, out in known:
+        if out is None and candidate.finding.standing is not Standing.CONTRADICTED:
             seen[candidate.wwid] = seen.get(candidate.wwid, 0) + 1
-    return tuple(excluded or _entered(rules, candidate, seen.get(candidate.wwid, 0)) for candidate, excluded in known)
+    return tuple(out or _entered(rules, candidate, seen.get(candidate.wwid, 0)) for candidate, out in known)
 
 
 def _verdict(candidate: Candidate, verdict: Verdict, reason: str, origin: Origin = _IMPLIED) -> Admission:
@@ -204,7 +204,7 @@ def _verdict(candidate: Candidate, verdict: Verdict, reason: str, origin: Origin
     return Admission(name=path.name, dev=path.dev, wwid=candidate.wwid, verdict=verdict, reason=reason, origin=origin)
 
 
-def _excluded(rules: Rules, candidate: Candidate) -> Admission | None:
+def excluded(rules: Rules, candidate: Candidate) -> Admission | None:
     """The verdict on a device that can't be a path whatever others there are."""
     path = candidate.path
     if path.udev.get("DEVTYPE", _WHOLE_DISK) != _WHOLE_DISK:

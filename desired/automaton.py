@@ -108,16 +108,36 @@ class Machine:
         self, targets: Iterable[int], *, letters: frozenset[str] | None = None, anchor: Anchor | None = None
     ) -> int:
         """Add a node and return its number."""
-        if len(self.targets) >= MOST_NODES:
-            raise TooLarge("the expression is too large")
         self.letters.append(letters)
         self.anchors.append(anchor)
         self.targets.append(tuple(targets))
         return len(self.targets) - 1
 
 
+def check_size(tree: Node) -> None:
+    """Raises `TooLarge` where the machine would have more than `MOST_NODES` nodes. Nothing is built for the answer."""
+    if _size(tree) >= MOST_NODES:
+        raise TooLarge("the expression is too large")
+
+
+def _size(node: Node) -> int:
+    """How many nodes a subtree needs; the same arithmetic as in `_emit`."""
+    match node:
+        case Letters() | Anchor():
+            return 1
+        case Sequence(parts):
+            return sum(map(_size, parts))
+        case Choice(branches):
+            return 1 + sum(map(_size, branches))
+        case Repeat(child, low, None):
+            return 1 + (low + 1) * _size(child)
+        case Repeat(child, low, int(high)):
+            return (high - low) * (1 + _size(child)) + low * _size(child)
+
+
 def build(tree: Node) -> Machine:
     """The machine of an expression. Raises `TooLarge`."""
+    check_size(tree)
     machine = Machine()
     accept = machine.add(())
     machine.start = _emit(machine, tree, accept)
@@ -151,7 +171,10 @@ def _emit_repeat(machine: Machine, child: Node, low: int, high: int | None, targ
         for _ in range(high - low):
             target = machine.add((_emit(machine, child, target), after))
     for _ in range(low):
-        target = _emit(machine, child, target)
+        before = _emit(machine, child, target)
+        if before == target:  # An empty child, and so is any number of it: ((){9999}){9999} must not count to there.
+            break
+        target = before
     return target
 
 

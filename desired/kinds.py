@@ -21,7 +21,7 @@ E = TypeVar("E", bound=StrEnum)
 
 LONG_MAX = 2**63 - 1
 INT_MIN, INT_MAX, UINT_MAX = -(2**31), 2**31 - 1, 2**32 - 1
-_NUMBER = re.compile(r"[ \t-\r]*([+-]?)0*([0-9]+)[ \t-\r]*")
+_NUMBER = re.compile(r"[ \t-\r]*([+-]?)([0-9]+)[ \t-\r]*")
 _WORDS = re.compile(r"[^ \f\r\t\v]+")
 
 
@@ -57,7 +57,7 @@ def number(text: str) -> int | None:
     found = _NUMBER.fullmatch(text)
     if not found:
         return None
-    magnitude = int(found[2][:20])
+    magnitude = int(found[2].lstrip("0")[:20] or "0")
     return -magnitude if found[1] == "-" else magnitude
 
 

@@ -50,9 +50,17 @@ def filled(later: Settings, earlier: Settings) -> Settings:
 
 
 def _over(later: Resolved[object], earlier: Resolved[object]) -> Resolved[object]:
-    """The later value, which now also takes the place of the earlier one."""
-    replaced = _over(later.replaced, earlier) if later.replaced is not None else earlier
-    return replace(later, replaced=replaced)
+    """The later value, which now also takes the place of the earlier one.
+
+    What it replaced so far is walked without recursion: a section may set a keyword any number of times.
+    """
+    values = [later]
+    while (before := values[-1].replaced) is not None:
+        values.append(before)
+    result = earlier
+    for value in reversed(values):
+        result = replace(value, replaced=result)
+    return result
 
 
 @cache

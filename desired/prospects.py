@@ -12,9 +12,9 @@ from desired.admission import Blacklist, Candidate, Match, Outcome, Rules, admit
 from desired.config import Config, Rule, RuleKind
 from desired.identity import CONFIRMED, Standing, examine
 from desired.model import Admission, Origin, OriginKind, Resolved, Verdict
-from desired.options import FIND_MULTIPATHS_TIMEOUT
 from desired.regex import Pattern, compile_pattern
 from desired.rules import built_in_rules, product_rules
+from desired.validity import second_path_wait
 from desired.values import FindMultipaths
 from observers.errors import ProtocolError
 from observers.identity import page83_wwid
@@ -26,8 +26,6 @@ _EXCLUDED = frozenset({Verdict.NOT_A_DISK, Verdict.BLACKLISTED, Verdict.NO_WWID}
 _SPECIAL = frozenset(".[]{}()*+?^$|\\")
 """What has a meaning in an extended regular expression."""
 _ASSUMED = Origin(OriginKind.IMPLIED, why="assumed")
-_UNKNOWN_HARDWARE_WAIT = 1
-"""Seconds that udev waits for a second path where only known hardware gets more."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -129,10 +127,7 @@ def _waiting_of_udev(case: Docket, candidate: Candidate) -> str:
     """With find_multipaths smart udev holds a device back for a while, in case a second path shows."""
     if case.rules.find_multipaths.value is not FindMultipaths.SMART:
         return ""
-    seconds = candidate.layers.require(FIND_MULTIPATHS_TIMEOUT).value
-    if seconds < 0:
-        seconds = -seconds if candidate.layers.known_hardware else _UNKNOWN_HARDWARE_WAIT
-    return f"udev holds a new device back for {seconds} s, in case a second path shows"
+    return f"udev holds a new device back for {second_path_wait(candidate.layers)} s, in case a second path shows"
 
 
 # The chain of answers

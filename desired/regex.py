@@ -26,6 +26,7 @@ from desired.automaton import (
     Sequence,
     TooLarge,
     build,
+    check_size,
 )
 
 DEEPEST_NESTING = 60
@@ -99,9 +100,25 @@ def _compile(expression: str) -> Callable[[str], bool]:
     if literal is not None:
         return lambda text: literal in text
     try:
-        return Automaton(build(tree)).found_in
+        check_size(tree)
     except TooLarge as error:
         raise BadExpression(str(error)) from error
+    return _Search(tree)
+
+
+class _Search:
+    """Looks for an expression. The automaton is made for the first text: most rules of a large configuration are never
+    asked, and thousands of large automata would take seconds and gigabytes."""
+
+    def __init__(self, tree: Node) -> None:
+        self._tree = tree
+        self._automaton: Automaton | None = None
+
+    def __call__(self, text: str) -> bool:
+        """Whether the expression is found in the text."""
+        if self._automaton is None:
+            self._automaton = Automaton(build(self._tree))
+        return self._automaton.found_in(text)
 
 
 def _as_bytes(text: str) -> str:

@@ -6,7 +6,7 @@ host answers: each failure is a `Gap` in it.
 
 from dataclasses import replace
 
-from observers import config_files, daemon, devicemapper, inquiry, sysfs, system
+from observers import config_files, daemon, devicemapper, inquiry, runtime_files, sysfs, system
 from observers.checkers import probe
 from observers.config_files import DROP_IN_DIRECTORY, MAIN_FILE, STATE_DIRECTORY, Places
 from observers.host import ReadHost
@@ -32,7 +32,7 @@ def collect(
     disks = [observe_path(host, name) for name in sysfs.disk_names(reader)]
     paths = catch_up(host, (path for path, _ in disks if path is not None))
     texts = config_files.observe(host, Places(config_path, config_dir, state_dir))
-    facts = _facts(reader, kernel)
+    facts = host_facts(reader, kernel)
     return Snapshot(
         taken_at=taken_at,
         host=facts,
@@ -43,11 +43,13 @@ def collect(
         paths=tuple(sorted(paths, key=lambda path: dev_key(path.dev))),
         maps=kernel.maps,
         other_devices=kernel.other_devices,
+        failed_wwids=runtime_files.failed_wwids(reader),
         gaps=(*reader.gaps, *texts.gaps, *kernel.gaps, *(gap for _, gaps in disks for gap in gaps)),
     )
 
 
-def _facts(reader: Reader, kernel: devicemapper.Observed) -> HostFacts:
+def host_facts(reader: Reader, kernel: devicemapper.Observed, *, socket: str | None = None) -> HostFacts:
+    """The kernel and the running system. `socket`: of the daemon, where it is not the usual one."""
     return HostFacts(
         kernel_release=system.kernel_release(reader),
         dm_version=kernel.version,
@@ -55,13 +57,15 @@ def _facts(reader: Reader, kernel: devicemapper.Observed) -> HostFacts:
         native_nvme_multipath=system.native_nvme_multipath(reader),
         udev_running=system.udev_running(reader),
         daemon=daemon.running(reader),
+        daemon_reachable=daemon.reachable(reader, socket=socket),
     )
 
 
-def observe_path(host: ReadHost, name: DeviceName) -> tuple[Path | None, tuple[Gap, ...]]:
+def observe_path(host: ReadHost, name: DeviceName, *, ask: bool = True) -> tuple[Path | None, tuple[Gap, ...]]:
     """One block device with its health: None for one that can't be a path, or that is gone (then with a gap).
 
-    It shares nothing with other calls, so that many can run at once.
+    It shares nothing with other calls, so that many can run at once. `ask`: False for what sysfs and udev know, without
+    a command to the device.
     """
     for _ in range(_SETTLING):
         reader = Reader(host, name)
@@ -69,7 +73,7 @@ def observe_path(host: ReadHost, name: DeviceName) -> tuple[Path | None, tuple[G
         if disk is None:
             return None, tuple(reader.gaps)
         before = sysfs.incarnation(reader, disk)
-        path = _observed(reader, disk)
+        path = _observed(reader, disk, ask=ask)
         if path is None:
             return None, tuple(reader.gaps)
         if before is not None and sysfs.incarnation(reader, disk) == before:
@@ -77,12 +81,17 @@ def observe_path(host: ReadHost, name: DeviceName) -> tuple[Path | None, tuple[G
     return None, (Gap(name, "device", "it vanished, or another took its name, while it was read"),)
 
 
-def _observed(reader: Reader, disk: sysfs.Disk) -> Path | None:
+def _observed(reader: Reader, disk: sysfs.Disk, *, ask: bool) -> Path | None:
     path = sysfs.observe(reader, disk)
     if path is None:
         return None
     properties = reader.attempt("udev properties", lambda: reader.host.udev_properties(disk.name))
-    path = replace(path, udev=properties or {}, health=probe(reader.host, path))
+    path = replace(path, udev=properties or {})
+    return _asked(reader, path) if ask else path
+
+
+def _asked(reader: Reader, path: Path) -> Path:
+    path = replace(path, health=probe(reader.host, path))
     if path.bus is Bus.CCW or path.bus is Bus.CCISS:
         reader.note("health", f"no checker here can ask a path on the {path.bus} bus")
     running = path.bus is Bus.SCSI and path.device_state == "running" and path.health.state is not PathState.REMOVED

@@ -1,6 +1,7 @@
-"""Whether a multipath daemon runs on the host: multipathd, or one of ours.
+"""Whether a multipath daemon runs on the host, or would as soon as it is needed: multipathd, or one of ours.
 
-In: a `Reader`. Out: a `Daemon`, or None. It must never signal the process or connect to its socket.
+In: a `Reader`. Out: a `Daemon`, or None; and whether somebody listens on its socket. It must never signal the process
+or connect to its socket: a queue of connections that is full would make us wait.
 """
 
 from observers.reading import NOT_PROVIDED, VANISHED, Reader
@@ -8,6 +9,14 @@ from observers.snapshot import Daemon
 
 PIDFILE = "/run/multipathd.pid"
 """Every multipath daemon keeps it, ours also, since it is how they keep out of each other's way."""
+
+PROC_UNIX = "/proc/net/unix"
+SOCKETS = ("/run/multipathd.socket", "@/org/kernel/linux/storage/multipathd")
+"""The names of its socket, the second an abstract one, as PROC_UNIX writes them."""
+
+_LISTENING = 0x10000
+"""__SO_ACCEPTCON of linux/net.h, in the column of flags."""
+_COLUMNS, _FLAGS = 8, 3
 
 _QUIET = NOT_PROVIDED | VANISHED
 
@@ -23,3 +32,12 @@ def running(reader: Reader) -> Daemon | None:
         return None
     name = reader.text(f"/proc/{int(pid)}/comm", f"process {pid}", quiet=_QUIET)
     return None if name is None else Daemon(pid=int(pid), name=name)
+
+
+def reachable(reader: Reader, *, socket: str | None = None) -> bool:
+    """Whether somebody listens on the daemon's socket. systemd does so before it has started the daemon, also while
+    that one waits for udev to settle. `socket`: another name, as in MULTIPATH_SOCKET_NAME."""
+    text = reader.text(PROC_UNIX, "list of sockets", quiet=_QUIET) or ""
+    wanted = SOCKETS if socket is None else (socket,)
+    rows = (line.split(None, _COLUMNS - 1) for line in text.split("\n")[1:])
+    return any(len(row) == _COLUMNS and row[-1] in wanted and int(row[_FLAGS], 16) & _LISTENING for row in rows)

@@ -5,7 +5,7 @@ asks only what changes nothing and returns at once, and must never use a command
 """
 
 import errno
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
@@ -20,6 +20,7 @@ from observers.kernel.dm_ioctl import (
     ListedDevice,
     Target,
     TargetVersion,
+    decode_dev,
     encode_dev,
     pack,
     unpack,
@@ -27,7 +28,7 @@ from observers.kernel.dm_ioctl import (
     unpack_targets,
     unpack_versions,
 )
-from observers.kernel.dm_names import from_kernel
+from observers.kernel.dm_names import from_kernel, to_kernel
 from observers.reading import NOT_PERMITTED, VANISHED, Reader, describe
 from observers.snapshot import MPATH_PREFIX, Alias, DeviceName, DmDevice, DmUuid, Gap, Map, dev_key
 from observers.sysfs import holders
@@ -76,6 +77,33 @@ def observe(host: ReadHost) -> Observed:
         other_devices=tuple(sorted(others, key=lambda device: dev_key(device.dev))),
         gaps=tuple(gaps),
     )
+
+
+def observe_some(host: ReadHost, uuids: Iterable[str]) -> Observed:
+    """The maps of these UUIDs, those that there are, and nothing of all others; never raises."""
+    reader = Reader(host, SUBJECT)
+    version = _version(reader)
+    if version is None:
+        return Observed(gaps=tuple(reader.gaps))
+    devices = [device for uuid in uuids if (device := _find(reader, uuid)) is not None]
+    found = [_map(host, device) for device in devices]
+    return Observed(
+        version=version,
+        multipath_target=_multipath_target(reader),
+        maps=tuple(seen for seen, _ in found if seen),
+        gaps=(*reader.gaps, *(gap for _, part in found for gap in part)),
+    )
+
+
+def _find(reader: Reader, uuid: str) -> ListedDevice | None:
+    known = to_kernel(uuid)
+    try:
+        header, _ = query(reader.host, Command.DM_DEV_STATUS, Header(uuid=known))
+    except MpathError as error:
+        if not (isinstance(error, KernelRefused) and error.errno in VANISHED):
+            reader.note(f"map {uuid}", describe(error))
+        return None
+    return ListedDevice(header.name, decode_dev(header.dev), header.event_nr, known)
 
 
 def query(host: ReadHost, command: Command, header: Header) -> tuple[Header, bytes]:

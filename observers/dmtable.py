@@ -10,6 +10,7 @@ The grammar is the kernel's (drivers/md/dm-mpath.c, `multipath_ctr` and `multipa
     status: NI INFO{NI}    NH INFO{NH}    NGROUPS NEXT    { STATE NS ARG{NS} NPATHS NARGS { DEV A|F FAILS ARG{NARGS} } }
 """
 
+import re
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import NewType
@@ -21,6 +22,13 @@ DevT = NewType("DevT", str)
 
 Sectors = NewType("Sectors", int)
 """A size in sectors of 512 bytes, whatever the device's own block size is."""
+
+
+_NUMBER = re.compile(r"[0-9]{1,20}")
+"""As many digits as 64 bits have; of thousands Python would refuse to make a number."""
+
+DEV_T = re.compile(r"[0-9]{1,10}:[0-9]{1,10}")
+"""What a `DevT` looks like; the kernel prints two numbers of at most 32 bits."""
 
 
 class TableSyntax(MpathError):
@@ -122,7 +130,7 @@ class _Words:
 
     def number(self, what: str) -> int:
         word = self.take(what)
-        if not (word.isascii() and word.isdigit()):
+        if not _NUMBER.fullmatch(word):
             raise TableSyntax(f"word {self._at} is {word!r}, should be {what}: {self._text!r}")
         return int(word)
 
@@ -134,8 +142,7 @@ class _Words:
 
     def device(self) -> DevT:
         word = self.take("a device number")
-        major, _, minor = word.partition(":")
-        if not (major.isdigit() and minor.isdigit() and word.isascii()):
+        if not DEV_T.fullmatch(word):
             raise TableSyntax(f"word {self._at} is {word!r}, should be MAJOR:MINOR: {self._text!r}")
         return DevT(word)
 

@@ -64,6 +64,16 @@ class ReadHost(Protocol):
         """The effective user id."""
 
 
+class ClaimReadHost(ReadHost, Protocol):
+    """What it takes beyond that to answer udev's question whether a device is a path; nothing else is handed one."""
+
+    def modified(self, path: str, /) -> float:
+        """When a file was modified, in seconds since 1970."""
+
+    def open_exclusively(self, name: DeviceName, /) -> None:
+        """Open a block device for nobody else to have (O_EXCL, read only), and close it. EBUSY: somebody has it."""
+
+
 class Host(ReadHost, Protocol):
     """A host that can be changed. Only actuators and the runtime are handed one."""
 
@@ -93,3 +103,11 @@ class Host(ReadHost, Protocol):
 
     def unlock(self, handle: int, /) -> None:
         """Give the lock back."""
+
+
+class ClaimHost(ClaimReadHost, Host, Protocol):
+    """The host that udev's question is asked of: it also keeps a record of waiting."""
+
+    def create_file(self, path: str, /, *, mode: int, modified: float) -> None:
+        """Make an empty file whose time of modification is `modified`, in a directory that is made if absent. EEXIST:
+        it is there already, and stays as it is."""

@@ -115,6 +115,20 @@ class Alua:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Usage:
+    """Who has a device, for when udev asks whether it is a path.
+
+    `maps`: WWIDs of the multipath maps on top of it, as sysfs has them. `uses`: everything, in words, that uses the
+    device or one of its partitions. `wait_until`: when udev's wait for a second path ends, or ended, in seconds since
+    1970; None: it never began.
+    """
+
+    maps: tuple[Wwid, ...] = ()
+    uses: tuple[str, ...] = ()
+    wait_until: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Path:
     """One block device that might be a path.
 
@@ -150,6 +164,8 @@ class Path:
     holders: tuple[DeviceName, ...] = ()
     sysfs: str = ""
     """The device's directory under /sys/devices, without symbolic links; it ends with the kernel name."""
+    usage: Usage | None = None
+    """None: nobody looked; only the observation of a single device does."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -206,7 +222,10 @@ class Daemon:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HostFacts:
-    """What the kernel and the running system are. Versions as tuples; None: not there (no device-mapper, no target)."""
+    """What the kernel and the running system are. Versions as tuples; None: not there (no device-mapper, no target).
+
+    `daemon_reachable`: somebody listens on the daemon's socket: the daemon itself, or systemd, which would start it.
+    """
 
     kernel_release: str
     dm_version: tuple[int, int, int] | None
@@ -214,6 +233,7 @@ class HostFacts:
     native_nvme_multipath: bool = False
     udev_running: bool = False
     daemon: Daemon | None = None
+    daemon_reachable: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -231,7 +251,7 @@ class Snapshot:
 
     `config_files`: the main file first (absent from the tuple when it does not exist), then the drop-ins in the order
     in which they are read. `main_config` is the main file's path, also when there is none. Paths are in the order of
-    their device numbers, maps in that of theirs.
+    their device numbers, maps in that of theirs. `failed_wwids`: of maps that the kernel once refused to make.
     """
 
     taken_at: float
@@ -243,4 +263,5 @@ class Snapshot:
     paths: tuple[Path, ...] = ()
     maps: tuple[Map, ...] = ()
     other_devices: tuple[DmDevice, ...] = ()
+    failed_wwids: tuple[Wwid, ...] = ()
     gaps: tuple[Gap, ...] = ()

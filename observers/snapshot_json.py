@@ -14,7 +14,7 @@ from typing import Any, NoReturn
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
-from observers.dmtable import DevT
+from observers.dmtable import DEV_T, DevT
 from observers.errors import InputError
 from observers.snapshot import Snapshot
 
@@ -23,7 +23,9 @@ VERSION = 1
 
 _HINT = "make a new one with: mpathctl snapshot"
 
-_ADAPTER: TypeAdapter[tuple[Snapshot]] = TypeAdapter(tuple[Snapshot], config=ConfigDict(extra="forbid"))
+_CONFIG = ConfigDict(extra="forbid", allow_inf_nan=False)  # 1e999 is infinite in Python, and no JSON when written again
+
+_ADAPTER: TypeAdapter[tuple[Snapshot]] = TypeAdapter(tuple[Snapshot], config=_CONFIG)
 """A tuple of one, since pydantic hands a configuration down to plain dataclasses but does not take one for them."""
 
 
@@ -122,7 +124,7 @@ def _word(part: object) -> str:
 def _check(snapshot: Snapshot) -> None:
     """Refuse texts that the nouns promise to be numbers, so that nobody after us stumbles over them."""
     for place, dev in _numbers(snapshot):
-        if not _DEV.fullmatch(dev):
+        if not DEV_T.fullmatch(dev):
             raise _Refused(f"bad field snapshot.{place}: input should be MAJOR:MINOR, found {dev!r}")
     for index, path in enumerate(snapshot.paths):
         for name in ("page83_cached", "page83_device", "inquiry_device"):
@@ -142,5 +144,4 @@ def _numbers(snapshot: Snapshot) -> Iterator[tuple[str, DevT]]:
             yield f"maps.{index}.status, path {number}", path.dev
 
 
-_DEV = re.compile(r"[0-9]+:[0-9]+")
 _HEX = re.compile(r"([0-9a-f]{2})*")

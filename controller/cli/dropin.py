@@ -5,6 +5,7 @@ A command either does all that its namesake does or refuses: scripts would belie
 
 import sys
 
+from controller.cli import udev_question
 from controller.cli.main import mpathctl
 
 REFUSAL = (
@@ -28,9 +29,12 @@ CONFIGURATION: dict[tuple[str, ...], list[str]] = {("-t",): ["show", "config"], 
 
 
 def multipath() -> int:
-    """`multipath -t` and `multipath -T`; refuse as the rest of the one-shot program."""
+    """`multipath -t`, `-T`, `-u` and `-c`; refuse as the rest of the one-shot program."""
     command = CONFIGURATION.get(tuple(sys.argv[1:]))
-    return mpathctl(command) if command else _refuse("multipath", "reconcile --dry-run")
+    if command:
+        return mpathctl(command)
+    status = udev_question.command(sys.argv[1:])
+    return _refuse("multipath", "reconcile --dry-run") if status is None else status
 
 
 def multipathc() -> int:

@@ -168,6 +168,17 @@ class SandboxHost:
         """See `Host`."""
         self._writing("replace_file", lambda: self.kernel.replace_file(path, data, mode=mode))
 
+    def modified(self, path: str, /) -> float:
+        """See `ClaimReadHost`."""
+        self._reading("modified")
+        place, node = self.kernel.tree.lookup(path)
+        self.faults.before_read(path, place)
+        return node.modified if isinstance(node, File) else self.kernel.scenario.host.time
+
+    def create_file(self, path: str, /, *, mode: int, modified: float) -> None:
+        """See `ClaimHost`."""
+        self._writing("create_file", lambda: self.kernel.create_file(path, mode=mode, modified=modified))
+
     def lock(self, path: str, /) -> int:
         """See `Host`. A lock file is nothing that anybody would miss, so this is no writing call."""
         if path in self._locks.values():
@@ -206,6 +217,17 @@ class SandboxHost:
         if self.effective_user() != ROOT:
             raise refusal(errno.EACCES, f"/dev/{name}")
         return cut(disk.execute(cdb, timeout=timeout), reply_length)
+
+    def open_exclusively(self, name: DeviceName, /) -> None:
+        """See `ClaimReadHost`."""
+        self._reading("open_exclusively")
+        disk = self.kernel.disk(name)
+        if disk is None:
+            raise refusal(errno.ENOENT, f"/dev/{name}")
+        if self.effective_user() != ROOT:
+            raise refusal(errno.EACCES, f"/dev/{name}")
+        if disk.holders:
+            raise refusal(errno.EBUSY, f"/dev/{name}")
 
     def dm_query(self, command: int, request: bytes, /) -> bytes:
         """See `ReadHost`."""

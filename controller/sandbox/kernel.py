@@ -225,7 +225,13 @@ class Kernel:
         node = self.tree.find(path)
         if isinstance(node, Directory):
             raise refusal(errno.EISDIR, path)
-        self.tree.put(path, File(data, mode))
+        self.tree.put(path, File(data, mode, self.clock.wall))
+
+    def create_file(self, path: str, *, mode: int, modified: float) -> None:
+        """Make an empty file; its directory is made if absent."""
+        if self.tree.find(path) is not None:
+            raise refusal(errno.EEXIST, path)
+        self.tree.put(path, File(b"", mode, modified))
 
 
 def _devpath(disk: Disk) -> str:

@@ -29,6 +29,8 @@ class File:
 
     data: bytes
     mode: int = 0o644
+    modified: float = 0.0
+    """Seconds since 1970."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,6 +23,7 @@ DM_CONTROL = "/dev/mapper/control"
 
 _READ_CHUNK = 1 << 16  # bytes; also more than any sysfs attribute has
 _DIRECTORY_MODE = 0o755
+_RUNTIME_DIRECTORY_MODE = 0o700  # as multipath-tools makes them
 _LOCK_MODE = 0o600
 _SEMAPHORE_MODE = 0o600  # as libdevmapper makes them, so that its tools see nothing unusual
 
@@ -84,6 +85,19 @@ class RealHost:
             raise
         _sync_directory(folder)
 
+    def modified(self, path: str, /) -> float:
+        """See `ClaimReadHost`."""
+        return os.stat(path).st_mtime
+
+    def create_file(self, path: str, /, *, mode: int, modified: float) -> None:
+        """See `ClaimHost`."""
+        os.makedirs(os.path.dirname(path), mode=_RUNTIME_DIRECTORY_MODE, exist_ok=True)
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
+        try:
+            os.utime(descriptor, ns=(time.time_ns(), _nanoseconds(modified)))
+        finally:
+            os.close(descriptor)
+
     def lock(self, path: str, /) -> int:
         """See `Host`. The handle is a file descriptor."""
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, _LOCK_MODE)
@@ -108,12 +122,15 @@ class RealHost:
         """See `ReadHost`. The device is opened for this one command, without waiting for its medium."""
         if not scsi.reads_only(cdb):
             raise OSError(errno.EPERM, f"SCSI command {cdb.hex()} is not one that only reads", name)
-        node = "/dev/" + name.replace("!", "/")  # the kernel's names have ! where the node's have /
-        descriptor = os.open(node, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        descriptor = os.open(_node(name), os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
         try:
             return _sg_io(descriptor, cdb, reply_length=reply_length, timeout=timeout)
         finally:
             os.close(descriptor)
+
+    def open_exclusively(self, name: DeviceName, /) -> None:
+        """See `ClaimReadHost`. Not for writing: closing would then make udev look at the device again."""
+        os.close(os.open(_node(name), os.O_RDONLY | os.O_EXCL | os.O_NONBLOCK | os.O_CLOEXEC))
 
     def dm_query(self, command: int, request: bytes, /) -> bytes:
         """See `ReadHost`."""
@@ -183,6 +200,15 @@ class RealHost:
     def effective_user(self) -> int:
         """See `ReadHost`."""
         return os.geteuid()
+
+
+def _node(name: DeviceName) -> str:
+    return "/dev/" + name.replace("!", "/")  # the kernel's names have ! where the node's have /
+
+
+def _nanoseconds(seconds: float) -> int:
+    whole = int(seconds)
+    return whole * 1_000_000_000 + int((seconds - whole) * 1_000_000_000)
 
 
 def _fill(descriptor: int, data: bytes, *, mode: int) -> None:

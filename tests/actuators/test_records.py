@@ -1,12 +1,13 @@
 """The wwids and bindings files: their form, their mode, and that no unseen text is written over."""
 
 import errno
+from dataclasses import dataclass, field
 
 import pytest
 
-from actuators.records import WWIDS_HEADER, remember_wwid, write_bindings
+from actuators.records import WWIDS_HEADER, begin_wait, remember_wwid, write_bindings
 from actuators.steps import Changed, Lost, Refused, RememberWwid, Unchanged, WriteBindings
-from observers.snapshot import Wwid
+from observers.snapshot import DeviceName, Wwid
 
 from .scripted import ScriptedHost
 
@@ -137,3 +138,46 @@ def test_bindings_refused_name_the_file_and_the_reason() -> None:
     outcome = write_bindings(host, bindings("mpatha 3600\n", expected=None))
     assert isinstance(outcome, Refused)
     assert outcome.message == f"writing {BINDINGS}: ENOSPC, No space left on device"
+
+
+# ---- the record of udev's waiting
+
+WAIT = "/run/multipath/find_multipaths/8:0"
+
+
+@dataclass
+class WaitingHost(ScriptedHost):
+    """A host on which a wait can be recorded."""
+
+    made: dict[str, tuple[int, float]] = field(default_factory=dict)
+
+    def create_file(self, path: str, /, *, mode: int, modified: float) -> None:
+        self._fail(f"create {path}")
+        if path in self.made:
+            raise FileExistsError(errno.EEXIST, "scripted", path)
+        self.made[path] = (mode, modified)
+
+    def modified(self, path: str, /) -> float:
+        raise AssertionError(f"no actuator asks for the time of {path}")
+
+    def open_exclusively(self, name: DeviceName, /) -> None:
+        raise AssertionError(f"no actuator opens {name}")
+
+
+def test_a_wait_is_a_file_with_its_end() -> None:
+    host = WaitingHost()
+    assert begin_wait(host, WAIT, 1234.5) == Changed()
+    assert host.made == {WAIT: (0o644, 1234.5)}
+
+
+def test_a_wait_that_has_begun_is_not_begun_anew() -> None:
+    host = WaitingHost(made={WAIT: (0o644, 1000.0)})
+    assert begin_wait(host, WAIT, 2000.0) == Unchanged()
+    assert host.made == {WAIT: (0o644, 1000.0)}
+
+
+def test_a_wait_that_can_not_be_recorded_is_refused() -> None:
+    host = WaitingHost(file_errors={f"create {WAIT}": errno.EROFS})
+    outcome = begin_wait(host, WAIT, 2000.0)
+    assert isinstance(outcome, Refused)
+    assert (outcome.error, outcome.message) == (errno.EROFS, f"making {WAIT}: EROFS, Read-only file system")

@@ -6,20 +6,16 @@ the figure is the smallest of the sums, and the median beside it. With `--agains
 is measured with the same snapshots in turn with this one, in the same minutes: compare the columns, not the clock.
 """
 
-import argparse
 import json
-import os
 import statistics
-import subprocess
-import sys
 import time
-from pathlib import Path
 
 from controller.reconcile import safety
 from controller.reconcile.plan import Memory
 from controller.reconcile.planner import plan
 from desired.derive import derive_snapshot
 from observers.snapshot_json import from_json, to_json
+from tests.bench import compare
 from tests.builders import san_snapshot
 
 SIZES = (250, 1000, 4000, 16000)
@@ -54,32 +50,16 @@ def measure(paths: int, repeat: int) -> dict[str, float]:
     return {"derive + plan": min(whole), "median": statistics.median(whole), **best}
 
 
-def _elsewhere(directory: Path, paths: int, repeat: int) -> dict[str, float]:
-    """The same measurement by another checkout's code, in a process of its own."""
-    environment = {**os.environ, "PYTHONPATH": str(directory)}
-    command = [sys.executable, "-m", "tests.bench.planning", "--one", str(paths), "--repeat", str(repeat)]
-    done = subprocess.run(command, cwd=directory, env=environment, capture_output=True, text=True, check=True)
-    result: dict[str, float] = json.loads(done.stdout)
-    return result
-
-
 def main() -> None:
     """Print a table, a row per size."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--repeat", type=int, default=5)
-    parser.add_argument("--against", type=Path, help="another checkout of this project")
-    parser.add_argument("--one", type=int, metavar="PATHS", help="measure one size, print JSON")
-    options = parser.parse_args()
+    options = compare.arguments(__doc__, repeat=5, case="PATHS").parse_args()
     if options.one:
-        print(json.dumps(measure(options.one, options.repeat)))
+        print(json.dumps(measure(int(options.one), options.repeat)))
         return
     columns = ("derive + plan", "median", "derive", "plan", "check", "read JSON")
     print(f"{'paths':>6} {'whose':>6} " + " ".join(f"{name:>13}" for name in columns) + "  µs a path (derive + plan)")
     for paths in SIZES:
-        rows = {"ours": _elsewhere(Path.cwd(), paths, options.repeat)}
-        if options.against:
-            rows["theirs"] = _elsewhere(options.against.resolve(), paths, options.repeat)
-        for whose, row in rows.items():
+        for whose, row in compare.figures("tests.bench.planning", str(paths), options):
             figures = " ".join(f"{row[name]:>11.3f} s" for name in columns)
             print(f"{paths:>6} {whose:>6} {figures}  {row['derive + plan'] / paths * 1e6:.0f}")
 

@@ -1,6 +1,5 @@
 """Machines for the tests: booted when first asked for, shared as long as they stay clean, thrown away otherwise."""
 
-import compileall
 import os
 from collections.abc import Callable, Iterator
 
@@ -9,12 +8,10 @@ import pytest
 from tests.real_kernel.guest import Guest
 from tests.vm import images
 from tests.vm.errors import NoSuchKernel, VmBroken, VmUnavailable
-from tests.vm.machine import REPOSITORY, Machine
+from tests.vm.machine import Machine
 
 REQUIRED = "MPATHCTL_REQUIRE_VM"
 """Set to 1 by `make test`: a test machine that can't be had is then a failure and no reason to skip."""
-
-PACKAGES = ("controller", "desired", "observers", "actuators")
 
 
 class Machines:
@@ -59,9 +56,6 @@ SHARED = Machines()
 
 @pytest.fixture(scope="session")
 def machines() -> Iterator[Machines]:
-    # The guest sees the repository read-only and emulated: it must not have to compile.
-    for package in PACKAGES:
-        compileall.compile_dir(REPOSITORY / package, quiet=2)
     try:
         yield SHARED
     finally:

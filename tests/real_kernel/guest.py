@@ -13,6 +13,7 @@ from observers.dmtable import GroupState, Sectors, parse_status, parse_table
 from tests.vm.machine import Done, Machine
 
 MPATHCTL = f"{sys.prefix}/bin/mpathctl"
+ENTRY_POINT = "controller.cli.main:mpathctl"
 
 READING_IOCTLS = frozenset(
     {
@@ -94,8 +95,12 @@ class Guest:
 
     # mpathctl
 
-    def mpathctl(self, *words: str, prefix: str = "") -> Done:
-        """Run the installed command, with another command (strace, setpriv) before it if one is given."""
+    def mpathctl(self, *words: str) -> Done:
+        """Run mpathctl with these words, its Python already started."""
+        return self.machine.run_preloaded(ENTRY_POINT, [MPATHCTL, *words])
+
+    def command(self, *words: str, prefix: str = "") -> Done:
+        """Run the installed command itself, with another (strace, setpriv) before it if one is given."""
         return self.machine.run(f"{prefix} {MPATHCTL} {shlex.join(words)}")
 
     def reconcile(self) -> str:
@@ -114,7 +119,7 @@ class Guest:
 
     def writing_ioctls(self, *words: str) -> tuple[Done, list[str]]:
         """Run mpathctl under strace; what it did, and the names of the device-mapper ioctls of its that write."""
-        done = self.mpathctl(*words, prefix=STRACE)
+        done = self.command(*words, prefix=STRACE)
         sent = re.findall(r"ioctl\(\d+, (DM_[A-Z_]+)", self.sh("cat /tmp/ioctls"))
         assert sent, "strace saw no device-mapper ioctl at all"
         return done, [name for name in sent if name not in READING_IOCTLS]
@@ -162,13 +167,15 @@ class Guest:
 
     def numbers(self) -> dict[tuple[int, int], str]:
         """The device numbers of the SCSI disks by host and LUN."""
-        script = "for each in /sys/block/sd*; do echo $(basename $(readlink $each/device)) $(cat $each/dev); done"
-        found = {}
-        for line in self.sh(script).splitlines():
-            address, device = line.split()
-            host, _, _, lun = address.split(":")
-            found[int(host), int(lun)] = device
-        return found
+        devices, addresses = {}, {}
+        for line in self.sh("grep . /sys/block/sd*/dev; ls -d /sys/block/sd*/device/scsi_device/*").splitlines():
+            disk = line.split("/")[3]
+            if match := re.fullmatch(r".*/dev:(\d+:\d+)", line):
+                devices[disk] = match[1]
+            else:
+                host, _, _, lun = line.rpartition("/")[2].split(":")
+                addresses[int(host), int(lun)] = disk
+        return {address: devices[disk] for address, disk in addresses.items()}
 
     def address_of(self, disk: str) -> tuple[int, int, int, int]:
         """Host, channel, target and LUN of a disk."""

@@ -19,7 +19,8 @@ def test_disks_of_one_wwid_become_one_map_with_its_groups_by_priority(
     guest = boot(kernel)
     guest.configure(rigs.CONFIG)
     rigs.scsi_debug(guest, hosts=4, luns=2)
-    guest.reconcile()
+    done = guest.command("reconcile")
+    assert done.status == 0, done.out + done.err
     maps, numbers = guest.maps(), guest.numbers()
     assert set(maps) == {rigs.debug_name(0), rigs.debug_name(1)}
     for lun in range(2):

@@ -12,7 +12,7 @@ NAME = rigs.lio_name(0)
 WRITER = f"""
 rounds=0
 until [ -e /tmp/io.stop ]; do
-  fio --name=verified --filename=/dev/mapper/{NAME} --direct=1 --ioengine=psync --rw=randwrite --bs=16k --size=8m \\
+  fio --name=verified --filename=/dev/mapper/{NAME} --direct=1 --ioengine=psync --rw=randwrite --bs=16k --size=2m \\
     --verify=crc32c --do_verify=1 --verify_fatal=1 --verify_state_save=0 --randseed=$rounds --output=/tmp/io.fio || {{
       echo failed > /tmp/io.done; exit
     }}

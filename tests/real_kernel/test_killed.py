@@ -22,7 +22,7 @@ def writes(guest: Guest) -> list[tuple[int, str]]:
 
 def kill_at(guest: Guest, ordinal: int, name: str) -> None:
     """Run a reconcile that is killed when it makes its n-th device-mapper ioctl, which is to be that one."""
-    done = guest.mpathctl("reconcile", prefix=f"kill-at-ioctl {ordinal}")
+    done = guest.command("reconcile", prefix=f"kill-at-ioctl {ordinal}")
     assert (done.status, done.out.strip()) == (0, name), done.err
 
 
@@ -35,7 +35,7 @@ def assert_converges(guest: Guest, wanted: dict[str, tuple[object, ...]]) -> Non
 def test_killed_while_it_makes_maps(guest: Guest) -> None:
     guest.configure(rigs.CONFIG)
     rigs.scsi_debug(guest, hosts=2, luns=2)
-    assert guest.mpathctl("reconcile", prefix=STRACE).status == 0
+    assert guest.command("reconcile", prefix=STRACE).status == 0
     points = writes(guest)
     wanted = {name: each.loadable for name, each in guest.maps().items()}
     for ordinal, name in points[:4]:
@@ -53,7 +53,7 @@ def test_killed_while_it_reloads_a_map(guest: Guest) -> None:
     disk = guest.disk_at(guest.numbers()[1, 0])
     address = guest.address_of(disk)
     guest.delete(disk)
-    assert guest.mpathctl("reconcile", prefix=STRACE).status == 0
+    assert guest.command("reconcile", prefix=STRACE).status == 0
     points = writes(guest)
     wanted = {name: each.loadable for name, each in guest.maps().items()}
     for ordinal, name in points:

@@ -14,7 +14,7 @@ NOBODY = "setpriv --reuid=65534 --regid=65534 --clear-groups"
 def test_without_permission_it_says_so_and_what_to_run(guest: Guest, words: tuple[str, ...]) -> None:
     guest.configure(rigs.CONFIG)
     rigs.scsi_debug(guest, hosts=2, luns=1)
-    done = guest.mpathctl(*words, prefix=NOBODY)
+    done = guest.command(*words, prefix=NOBODY)
     assert done.status == 1
     assert "no permission" in done.err
     assert "root" in done.err

@@ -17,7 +17,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -77,6 +77,9 @@ IMAGE_SLACK_PERCENT = 15
 """File system overhead over the sum of the files' sizes."""
 IMAGE_SLACK_MIB = 64
 
+KEPT_DAYS = 14
+"""Images of other recipes (another checkout's, an older one's) go when nobody has used them for so long."""
+
 
 @dataclass(frozen=True, slots=True)
 class Images:
@@ -118,7 +121,11 @@ def recipe_hash() -> str:
 def made() -> Images | None:
     """The images of this very recipe, if they are there."""
     directory = cache_directory() / recipe_hash()
-    return Images(directory) if directory.is_dir() else None
+    if not directory.is_dir():
+        return None
+    with suppress(OSError):  # it may belong to another user
+        os.utime(directory)
+    return Images(directory)
 
 
 def make() -> Images:
@@ -139,15 +146,27 @@ def _build(cache: Path) -> Images:
         raise VmUnavailable(
             "the images of the test machine are not made and making them needs root: sudo make vm-images"
         )
-    for leftover in cache.glob("making-*"):
-        shutil.rmtree(leftover)
+    for directory in cache.iterdir():
+        if directory.name.startswith("making-") or (directory.is_dir() and _days_unused(directory) > KEPT_DAYS):
+            _remove_tree(directory)
     work = cache / f"making-{recipe_hash()}"
     work.mkdir()
+    _update_lists()
     _make_into(work)
-    for old in cache.iterdir():
-        if old.is_dir() and old != work:
-            shutil.rmtree(old)
     return Images(work.rename(cache / recipe_hash()))
+
+
+def _days_unused(directory: Path) -> float:
+    return (time.time() - directory.stat().st_mtime) / 86400
+
+
+def _remove_tree(tree: Path) -> None:
+    """Remove what an interrupted run left. debootstrap may have left its /proc mounted, which must not be entered."""
+    for line in Path("/proc/self/mountinfo").read_text().splitlines():
+        mounted = Path(line.split()[4])
+        if mounted.is_relative_to(tree):
+            _run("umount", "--lazy", str(mounted))
+    shutil.rmtree(tree)
 
 
 def _make_into(work: Path) -> None:
@@ -186,8 +205,16 @@ def require_host_packages() -> None:
         raise VmUnavailable(f"Debian packages are missing: {' '.join(missing)}; run: sudo {' '.join(command)}")
     environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
     _say(f"installing {' '.join(missing)}")
-    _run("apt-get", "update", "-q", environment=environment)
+    _update_lists()
     _run(*command, "-q", environment=environment)
+
+
+def _update_lists() -> None:
+    """Fetch apt's lists. One source that does not answer is no error: what is really missing, a later step says."""
+    try:
+        _run("apt-get", "update", "-q")
+    except VmUnavailable as error:
+        _say(str(error))
 
 
 def _installed(package: str) -> bool:
@@ -222,15 +249,9 @@ def _debian_mirror() -> str:
 
 
 def _newest_package(pattern: str) -> str | None:
-    """The package of the highest version whose whole name matches; apt's lists are fetched if they know none."""
-    for fresh in (False, True):
-        if fresh:
-            _run("apt-get", "update", "-q")
-        names = _output("apt-cache", "pkgnames", "linux-image-").split()
-        found = sorted((name for name in names if re.fullmatch(pattern, name)), key=_version_key)
-        if found:
-            return found[-1]
-    return None
+    """The package of the highest version whose whole name matches."""
+    names = _output("apt-cache", "pkgnames", "linux-image-").split()
+    return max((name for name in names if re.fullmatch(pattern, name)), key=_version_key, default=None)
 
 
 def _version_key(name: str) -> tuple[int, ...]:
@@ -352,7 +373,10 @@ def _run(*command: str, cwd: Path | None = None, environment: dict[str, str] | N
 
 
 def _output(*command: str) -> str:
-    return subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise VmUnavailable(f"{' '.join(command)}: exit status {done.returncode}\n{done.stderr}")
+    return done.stdout
 
 
 def _say(what: str) -> None:
