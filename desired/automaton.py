@@ -129,10 +129,9 @@ def _size(node: Node) -> int:
             return sum(map(_size, parts))
         case Choice(branches):
             return 1 + sum(map(_size, branches))
-        case Repeat(child, low, None):
-            return 1 + (low + 1) * _size(child)
-        case Repeat(child, low, int(high)):
-            return (high - low) * (1 + _size(child)) + low * _size(child)
+        case Repeat(child, low, high):
+            once = _size(child)
+            return 1 + (low + 1) * once if high is None else (high - low) * (1 + once) + low * once
 
 
 def build(tree: Node) -> Machine:

@@ -7,17 +7,45 @@ disk's or a map's name) is checked in its form alone.
 import errno
 import re
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 
 from controller.sandbox.block import Kind
 from controller.sandbox.disks import Link
 from controller.sandbox.events import VERBS, Word, seconds, sectors
-from controller.sandbox.san import AccessState, Event, Scenario
+from controller.sandbox.san import AccessState, Adapter, Array, Event, Scenario
 from controller.sandbox.words import Line
 
+_COUNT = re.compile(r"[0-9]{1,9}")
 _DISK = re.compile(r"sd[a-z]+|\d+:\d+:\d+:\d+")
 
 
-def read_event(line: Line, at: float, scenario: Scenario) -> Event:
+@dataclass(frozen=True, slots=True)
+class Names:
+    """What the words of events can name, as far as the scenario was read. A scenario can have thousands of units and of
+    events, so the names are made once, and again only when arrays or adapters were added."""
+
+    arrays: tuple[Array, ...] = ()
+    adapters: tuple[Adapter, ...] = ()
+    known: Mapping[Word, Mapping[str, None]] = field(default_factory=dict, repr=False)
+
+    def following(self, scenario: Scenario) -> "Names":
+        """The names of a scenario that was this one before."""
+        if self.known and self.arrays is scenario.arrays and self.adapters is scenario.adapters:
+            return self
+        return Names(scenario.arrays, scenario.adapters, _names(scenario))
+
+
+def _names(scenario: Scenario) -> Mapping[Word, Mapping[str, None]]:
+    arrays = scenario.arrays
+    return {
+        Word.HOST: dict.fromkeys(str(adapter.host) for adapter in scenario.adapters),
+        Word.PORT: dict.fromkeys(f"{array.name}/{port}" for array in arrays for port in array.ports),
+        Word.UNIT: dict.fromkeys(f"{array.name}:{lun.number}" for array in arrays for lun in array.luns),
+        Word.GROUP: dict.fromkeys(f"{array.name}:{group.id}" for array in arrays for group in array.groups),
+    }
+
+
+def read_event(line: Line, at: float, names: Names) -> Event:
     """The event of a line."""
     name = line.take("what happens")
     verb = VERBS.get(name)
@@ -28,20 +56,20 @@ def read_event(line: Line, at: float, scenario: Scenario) -> Event:
         last = kinds.pop()
         needed = not kinds or name == "link"
         kinds += [last] * max(line.left - len(kinds), int(needed))
-    words = tuple(_checked(line, kind, scenario) for kind in kinds)
+    words = tuple(_checked(line, kind, names) for kind in kinds)
     line.end()
     return Event(at, name, words)
 
 
-def _checked(line: Line, kind: Word, scenario: Scenario) -> str:
+def _checked(line: Line, kind: Word, names: Names) -> str:
     word = line.take(kind)
-    fits, hint = _CHECKS[kind](word, scenario)
+    fits, hint = _CHECKS[kind](word, names)
     if not fits:
         raise line.error(f"{word!r} is not {kind}", hint=hint)
     return word
 
 
-_Check = Callable[[str, Scenario], tuple[bool, str]]
+_Check = Callable[[str, Names], tuple[bool, str]]
 
 
 def _form(test: Callable[[str], bool]) -> _Check:
@@ -52,10 +80,10 @@ def _one_of(*values: str) -> _Check:
     return lambda word, _: (word in values, f"one of: {', '.join(values)}")
 
 
-def _known(list_known: Callable[[Scenario], list[str]]) -> _Check:
-    def check(word: str, scenario: Scenario) -> tuple[bool, str]:
-        known = list_known(scenario)
-        return word in known, f"this scenario has: {', '.join(known) or 'none'}"
+def _known(kind: Word) -> _Check:
+    def check(word: str, names: Names) -> tuple[bool, str]:
+        known = names.known[kind]
+        return (True, "") if word in known else (False, f"this scenario has: {', '.join(known) or 'none'}")
 
     return check
 
@@ -73,21 +101,17 @@ def _converts(convert: Callable[[str], float]) -> Callable[[str], bool]:
 
 _CHECKS: Mapping[Word, _Check] = {
     Word.DISK: _form(lambda word: _DISK.fullmatch(word) is not None),
-    Word.HOST: _known(lambda scenario: [str(adapter.host) for adapter in scenario.adapters]),
-    Word.PORT: _known(lambda scenario: [f"{array.name}/{port}" for array in scenario.arrays for port in array.ports]),
-    Word.UNIT: _known(
-        lambda scenario: [f"{array.name}:{lun.number}" for array in scenario.arrays for lun in array.luns]
-    ),
-    Word.GROUP: _known(
-        lambda scenario: [f"{array.name}:{group.id}" for array in scenario.arrays for group in array.groups]
-    ),
+    Word.HOST: _known(Word.HOST),
+    Word.PORT: _known(Word.PORT),
+    Word.UNIT: _known(Word.UNIT),
+    Word.GROUP: _known(Word.GROUP),
     Word.STATE: _one_of(*AccessState),
     Word.LINK: _one_of(*Link),
     Word.SIZE: _form(_converts(sectors)),
     Word.TIME: _form(_converts(seconds)),
     Word.MAP: _form(bool),
     Word.KIND: _one_of(*Kind),
-    Word.COUNT: _form(lambda word: word.isascii() and word.isdigit()),
+    Word.COUNT: _form(lambda word: _COUNT.fullmatch(word) is not None),
     Word.ERRNO: _form(lambda word: word in errno.errorcode.values()),
     Word.TEXT: _form(bool),
     Word.ON_OFF: _one_of("on", "off"),

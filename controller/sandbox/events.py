@@ -9,6 +9,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from math import isinf
 from typing import Never
 
 from controller.sandbox.block import Io, Kind
@@ -71,7 +72,10 @@ def seconds(text: str) -> float:
     number, unit = (text[:-1], text[-1]) if text[-1:] in _TIMES else (text, "s")
     if not number.isascii() or not number.replace(".", "", 1).isdigit():
         raise ValueError(f"{text!r} is not a time")
-    return float(number) * _TIMES[unit]
+    time = float(number) * _TIMES[unit]
+    if isinf(time):
+        raise ValueError(f"{text!r} is not a time")
+    return time
 
 
 class Stage:

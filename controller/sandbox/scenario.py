@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from importlib import resources
 from typing import NoReturn, TypeVar
 
-from controller.sandbox.event_words import read_event
+from controller.sandbox.event_words import Names, read_event
 from controller.sandbox.events import seconds, sectors
 from controller.sandbox.san import (
     AccessState,
@@ -78,6 +78,7 @@ class _Reader:
         self._scenario = Scenario(name=name)
         self._below: Mapping[str, Callable[[Line], None]] = {}
         self._section = ""
+        self._names = Names()
         self._close: Callable[[], None] = _nothing
 
     def read(self) -> Scenario:
@@ -233,7 +234,8 @@ class _Reader:
         self._event(line, line.take_as("a time such as 30s", seconds))
 
     def _event(self, line: Line, at: float) -> None:
-        event = read_event(line, at, self._scenario)
+        self._names = self._names.following(self._scenario)
+        event = read_event(line, at, self._names)
         self._scenario = replace(self._scenario, events=(*self._scenario.events, event))
 
 
@@ -304,7 +306,7 @@ def _counted(text: str, number: int) -> str:
 def _target(line: Line) -> str:
     line.number("the first sector")
     line.number("the number of sectors")
-    return " ".join(line.whole())
+    return " ".join(" ".join(line.whole()).split())  # blanks inside of quotes part words for the kernel, too
 
 
 # ---- words
@@ -347,4 +349,6 @@ def _range(text: str) -> range:
 
 
 def _instant(text: str) -> float:
-    return datetime.fromisoformat(text).replace(tzinfo=UTC).timestamp()
+    instant = datetime.fromisoformat(text).replace(tzinfo=UTC).timestamp()
+    datetime.fromtimestamp(instant, UTC)  # ValueError when rounding led into a year 10000, which dates do not have
+    return instant

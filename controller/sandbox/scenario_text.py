@@ -5,6 +5,7 @@ In: a scenario. Out: text. Pure. What has its default is left out, and every log
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from decimal import Decimal
 
 from controller.sandbox.san import Adapter, Array, Group, HostSpec, Lun, MapSpec, Scenario, Tpgs
 
@@ -23,13 +24,22 @@ def format_scenario(scenario: Scenario) -> str:
             [f"file {_word(file.path)} <<{_end(file.text)}", *file.text.splitlines(), _end(file.text)]
             for file in scenario.files
         ),
-        [f"at {event.at:g}s {' '.join([event.verb, *map(_word, event.args)])}" for event in scenario.events],
+        [f"at {_seconds(event.at)} {' '.join([event.verb, *map(_word, event.args)])}" for event in scenario.events],
     ]
     return "\n".join("\n".join(section) + "\n" for section in sections if section)
 
 
 def _word(text: str) -> str:
     return text if text and not any(char.isspace() for char in text) and not text.startswith("#") else f'"{text}"'
+
+
+def _words(line: str) -> str:
+    return " ".join(map(_word, line.split()))
+
+
+def _seconds(time: float) -> str:
+    """All digits that the number has, without an exponent."""
+    return f"{Decimal(repr(time)):f}".removesuffix(".0") + "s"
 
 
 def _end(text: str) -> str:
@@ -47,7 +57,7 @@ def _host(host: HostSpec) -> Iterator[str]:
         "time": (_instant(host.time), _instant(default.time)),
         "user": (str(host.user), str(default.user)),
         "udev": (_on(value=host.udev), _on(value=default.udev)),
-        "udev-delay": (f"{host.udev_delay:g}s", f"{default.udev_delay:g}s"),
+        "udev-delay": (_seconds(host.udev_delay), _seconds(default.udev_delay)),
         "device-mapper": (_on(value=host.device_mapper), _on(value=default.device_mapper)),
     }
     lines = [f"{_INDENT}{keyword} {_word(value)}" for keyword, (value, usual) in rows.items() if value != usual]
@@ -96,8 +106,8 @@ def _adapter(adapter: Adapter) -> Iterator[str]:
 
 def _map(spec: MapSpec) -> Iterator[str]:
     yield f"map {_word(spec.name)} {_word(spec.uuid)}"
-    yield from (f"{_INDENT}table {line}" for line in spec.table)
-    yield from (f"{_INDENT}inactive {line}" for line in spec.inactive)
+    yield from (f"{_INDENT}table {_words(line)}" for line in spec.table)
+    yield from (f"{_INDENT}inactive {_words(line)}" for line in spec.inactive)
     flags = {"suspended": spec.suspended, "read-only": spec.read_only}
     yield from (f"{_INDENT}{keyword}" for keyword, is_set in flags.items() if is_set)
     if spec.opened:

@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from desired.config import Config, ConfigRefused, DeviceEntry, RuleKind, load_config
+from desired.contenders import with_replaced
 from desired.merging import built_in_devices
 from desired.model import OriginKind, Severity
 from observers.errors import ConfigError
@@ -348,3 +349,24 @@ def test_no_words_of_the_language_raise_anything_but_a_configuration_error(text:
     result = loaded(TextFile(MAIN, text), TextFile("/etc/multipath/conf.d/x.conf", text))
     messages = result.messages if result else ()
     assert all(message.text and message.line > 0 for message in messages)
+
+
+@pytest.mark.parametrize(
+    ("before", "identity", "line", "keyword"),
+    [
+        pytest.param("multipaths {\nmultipath {\n", "wwid a\n", "alias x{}\n", "alias", id="multipath"),
+        pytest.param("devices {\ndevice {\n", "vendor a\nproduct b\n", "prio x{}\n", "prio", id="device"),
+        pytest.param(
+            "overrides {\nprotocol {\n", "type scsi:fcp\n", "fast_io_fail_tmo {}\n", "fast_io_fail_tmo", id="protocol"
+        ),
+    ],
+)
+def test_a_keyword_may_be_set_thousands_of_times_in_an_entry_that_repeats_another(
+    before: str, identity: str, line: str, keyword: str
+) -> None:
+    first = f"{before}{identity}{line.format(1)}}}\n}}\n"
+    again = f"{before}{identity}{''.join(line.format(number) for number in range(2, 5001))}}}\n}}\n"
+    result = config(first + again)
+    entries = [*result.multipaths.values(), *result.protocols, result.devices[-1]]
+    values = [each.value for each in with_replaced(entries[0].settings[keyword])]
+    assert (str(values[0])[-4:], str(values[-1])[-1:], len(values)) == ("5000", "1", 5000)

@@ -181,3 +181,28 @@ def test_any_two_texts_give_an_answer_or_a_reason(expression: str, text: str) ->
     except BadExpression as error:
         reason = str(error)
     assert answer in (True, False) or reason
+
+
+@pytest.mark.parametrize(
+    ("expression", "found"),
+    [
+        ("((){9999}){9999}x", "x"),
+        ("(((){9999}){9999}){9999}", ""),
+        ("((a{0}){9999}){9999}", ""),
+        ("a" + "?" * 50, ""),
+        ("a" + "*" * 50, "aa"),
+    ],
+)
+def test_repetitions_inside_each_other_are_not_counted_one_by_one(expression: str, found: str) -> None:
+    start = time.process_time()
+    assert compile_expression(expression).matches(found)
+    # Counting the empty groups of the second takes weeks.
+    assert time.process_time() - start < 2.0
+
+
+def test_an_automaton_is_made_for_the_first_text_only() -> None:
+    start = time.process_time()
+    patterns = [compile_expression(f"{number}.{{4900}}") for number in range(2000)]
+    # Making all of them takes 10 s, and more than a gigabyte.
+    assert time.process_time() - start < 3.0
+    assert patterns[7].matches("7" + "x" * 4900)

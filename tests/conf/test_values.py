@@ -290,3 +290,12 @@ def test_every_built_in_default_could_be_configured(option: Any) -> None:
 def test_the_accounts_are_those_that_were_handed_in() -> None:
     assert "daemon" in HOST.accounts
     assert reading("uid", "daemon").value == 1
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [("0" * 900 + "7", 7), ("0" * 900, 0), ("-" + "0" * 900 + "7", 0), ("0" * 900 + "x", None), ("9" * 900, 2**31 - 1)],
+    ids=["zeros and a digit", "zeros", "a negative number", "zeros and a letter", "nines"],
+)
+def test_a_number_may_have_hundreds_of_digits(text: str, value: int | None) -> None:
+    assert reading("missing_uev_wait_timeout", text).value == value

@@ -1,6 +1,7 @@
 """Snapshots as files: the same snapshot comes back, and what is no snapshot is refused in one clear line."""
 
 import json
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import fields, is_dataclass, replace
 from typing import Any, get_args, get_type_hints
@@ -265,3 +266,17 @@ def test_sixteen_thousand_paths_survive() -> None:
     facts = HostFacts(kernel_release="6.1", dm_version=None, multipath_target=None)
     snapshot = Snapshot(taken_at=1.5, host=facts, paths=paths, wwids=TextFile("/etc/multipath/wwids", "/3600/\n"))
     assert from_json(to_json(snapshot), origin="f") == snapshot
+
+
+def test_a_time_that_is_infinite_is_refused() -> None:
+    text = to_json(example())
+    infinite = re.sub(r'"taken_at": [0-9.]+', '"taken_at": 1e999', text)
+    assert infinite != text
+    with pytest.raises(InputError, match="taken_at.*finite"):
+        from_json(infinite, origin="f")
+
+
+def test_a_device_number_of_thousands_of_digits_is_refused() -> None:
+    text = to_json(example()).replace('"8:0"', f'"8:{"0" * 5000}"')
+    with pytest.raises(InputError, match="MAJOR:MINOR"):
+        from_json(text, origin="f")

@@ -73,7 +73,7 @@ ALWAYS = (
         ours=('defaults: force_sync "no"', "defaults: retrigger_tries 3"),
     ),
     Differs(
-        "flush_on_last_del has three words since it can also flush a map that is in use",
+        "flush_on_last_del has other words: always, unused (which is what no was), and never",
         theirs=('defaults: flush_on_last_del "no"',),
         ours=('defaults: flush_on_last_del "unused"',),
     ),
@@ -139,7 +139,7 @@ ALWAYS = (
         ),
     ),
     Differs(
-        "what vendors asked for: other grouping, retries and checkers",
+        "other grouping, retries, checkers and prioritizers for some arrays",
         theirs=(
             *_devices(_HITACHI, _ASTOR, setting='path_grouping_policy "multibus"'),
             *_devices(_INFINIBOX, setting='path_selector "round-robin 0"'),

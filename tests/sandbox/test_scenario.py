@@ -1,5 +1,6 @@
 """Scenario files: what they say, what is wrong with them and where, and that printing gives them back."""
 
+import time
 from pathlib import Path
 
 import pytest
@@ -355,3 +356,40 @@ def test_any_text_is_a_scenario_or_a_config_error(text: str) -> None:
     except ConfigError:
         return
     assert parse_scenario(format_scenario(scenario), file="x.san") == scenario
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        pytest.param("host\n udev-delay 0.0000001s\n", id="a very short time"),
+        pytest.param("host\n udev-delay 1234567.25s\n", id="a time of many digits"),
+        pytest.param("at 1.23456789s offline sda\n", id="an instant of many digits"),
+        pytest.param('map m u\n table 0 8 error "a  b" "#" ""\n', id="words of a table in quotes"),
+    ],
+)
+def test_what_was_read_is_written_so_that_it_is_read_the_same(text: str) -> None:
+    scenario = parse_scenario(text, file="x.san")
+    assert parse_scenario(format_scenario(scenario), file="x.san") == scenario
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        pytest.param(f"host\n udev-delay {'9' * 400}s\n", id="an infinite time"),
+        pytest.param("host\n time 9999-12-31T23:59:59.999999\n", id="a time that is rounded into the year 10000"),
+        pytest.param(f"at 1s fail-read sda EIO {'1' * 5000}\n", id="a count of thousands of digits"),
+    ],
+)
+def test_numbers_that_nothing_can_be_done_with_are_refused(text: str) -> None:
+    with pytest.raises(ConfigError, match="is not a"):
+        parse_scenario(text, file="x.san")
+
+
+def test_thousands_of_events_may_name_one_of_thousands_of_units() -> None:
+    array = "array a\nvendor V\nproduct P\nrevision 1\nnode n\ngroup 1 active/optimized p\n"
+    array += "lun 0-16383 size 1G serial s\n"
+    start = time.process_time()
+    scenario = parse_scenario(array + "now resize a:16383 2G\n" * 3000, file="x.san")
+    assert len(scenario.events) == 3000
+    # With all names made anew for each event it takes 6 s.
+    assert time.process_time() - start < 2.0

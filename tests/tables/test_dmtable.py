@@ -142,3 +142,15 @@ def test_the_empty_table_has_group_zero() -> None:
     table = parse_table(Sectors(8), "0 0 0 0")
     assert table.groups == ()
     assert table.initial_group == 0
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        pytest.param("0 0 1 " + "1" * 5000, id="a number"),
+        pytest.param("0 0 1 1 service-time 0 1 0 8:" + "0" * 5000, id="a device number"),
+    ],
+)
+def test_numbers_with_thousands_of_digits_are_no_numbers(line: str) -> None:
+    with pytest.raises(TableSyntax, match="should be"):
+        parse_table(Sectors(8), line)
