@@ -35,6 +35,7 @@ check: venv
 
 bench: venv vm-images
 	$(BIN)/python -m tests.bench.planning
+	$(BIN)/python -m tests.bench.configuration
 	$(BIN)/python -m tests.bench.real_kernel
 
 clean:

@@ -1,6 +1,6 @@
 """Figures on a real kernel: from nothing to all maps, mpathctl beside Debian's multipath and multipathd.
 
-    python -m tests.bench.real_kernel [--maps 32] [--paths 8] [--rounds 3]
+    python -m tests.bench.real_kernel [--maps 32] [--paths 8] [--rounds 2]
 
 Method: one boot of the test machine; scsi_debug disks (one LUN a map, behind one host a path); each round runs the
 programs in turn, from no maps and no wwids file to all maps with all paths, counted in sysfs. Before the first round
@@ -105,7 +105,7 @@ def main() -> int:
     )
     parser.add_argument("--maps", type=int, default=32)
     parser.add_argument("--paths", type=int, default=8)
-    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--rounds", type=int, default=2)
     options = parser.parse_args()
     try:
         with Machine(images.make(), memory_mib=RIG_MEMORY_MIB) as machine:

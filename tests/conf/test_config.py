@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from desired.config import Config, ConfigRefused, DeviceEntry, RuleKind, load_config
+from desired.config import Config, ConfigRefused, DeviceEntry, MultipathEntry, ProtocolEntry, RuleKind, load_config
 from desired.contenders import with_replaced
 from desired.merging import built_in_devices
 from desired.model import OriginKind, Severity
@@ -367,6 +367,7 @@ def test_a_keyword_may_be_set_thousands_of_times_in_an_entry_that_repeats_anothe
     first = f"{before}{identity}{line.format(1)}}}\n}}\n"
     again = f"{before}{identity}{''.join(line.format(number) for number in range(2, 5001))}}}\n}}\n"
     result = config(first + again)
-    entries = [*result.multipaths.values(), *result.protocols, result.devices[-1]]
+    entries: list[MultipathEntry | ProtocolEntry | DeviceEntry] = []
+    entries += [*result.multipaths.values(), *result.protocols, result.devices[-1]]
     values = [each.value for each in with_replaced(entries[0].settings[keyword])]
     assert (str(values[0])[-4:], str(values[-1])[-1:], len(values)) == ("5000", "1", 5000)

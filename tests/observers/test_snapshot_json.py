@@ -272,7 +272,7 @@ def test_a_time_that_is_infinite_is_refused() -> None:
     text = to_json(example())
     infinite = re.sub(r'"taken_at": [0-9.]+', '"taken_at": 1e999', text)
     assert infinite != text
-    with pytest.raises(InputError, match="taken_at.*finite"):
+    with pytest.raises(InputError, match=r"taken_at.*finite"):
         from_json(infinite, origin="f")
 
 
