@@ -31,6 +31,20 @@ def test_when_port_groups_swap_their_states_the_better_one_is_used(guest: Guest)
     guest.assert_nothing_to_do()
 
 
+def test_a_path_that_answers_no_more_is_failed_and_one_that_answers_again_reinstated(guest: Guest) -> None:
+    mapped(guest)
+    lost, *kept = rigs.lio_paths(guest, 0)
+    guest.sh("rig-tcm-loop offline 1")
+    # The kernel sees nothing wrong with it: only a command that gets no answer tells.
+    assert guest.sh(f"cat /sys/dev/block/{lost}/device/state").strip() == "running"
+    guest.reconcile()
+    now = guest.maps()[NAME]
+    assert [now.works(device) for device in (lost, *kept)] == [False, True, True, True]
+    guest.sh("rig-tcm-loop online 1")
+    guest.reconcile()
+    assert guest.maps()[NAME].works(lost)
+
+
 def test_a_disk_that_grew_makes_its_map_grow(guest: Guest) -> None:
     mapped(guest)
     guest.sh("rig-tcm-loop grow 0 96")
