@@ -3,12 +3,15 @@
 # make test   everything: linters, unit tests, and the tests on a real kernel in a VM
 # make check  the same without the VM, for quick turns
 # make bench  the figures of the CHANGELOG, with their method
+# make install [DESTDIR=] [PREFIX=/usr]   the programs, units, udev rules, manuals and completion on a system
 SHELL := /bin/bash
+DESTDIR ?=
+PREFIX ?= /usr
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: venv demo test check bench vm-images clean
+.PHONY: venv demo test check bench install vm-images clean
 .DEFAULT_GOAL := test
 
 venv: $(VENV)/.made
@@ -37,6 +40,10 @@ bench: venv vm-images
 	$(BIN)/python -m tests.bench.planning
 	$(BIN)/python -m tests.bench.configuration
 	$(BIN)/python -m tests.bench.real_kernel
+	$(BIN)/python -m tests.bench.clients
+
+install: venv
+	$(BIN)/python -m deploy.install --destdir "$(DESTDIR)" --prefix "$(PREFIX)"
 
 clean:
 	rm -rf $(VENV) dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

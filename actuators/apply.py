@@ -1,8 +1,9 @@
 """Do steps, in order, and say what came of each.
 
 In: the record steps, the maps' steps, and whether udev runs. Out: every step that was tried with its `Outcome`. A
-refusal or a lost precondition ends that map's steps and no other's. No exception leaves here but those that end the
-program, and none leaves a map suspended. Must never decide, log, or go on with a map that refused.
+refusal or a lost precondition ends that map's steps and no other's; that of an incidental step ends nothing. No
+exception leaves here but those that end the program, and none leaves a map suspended. Must never decide, log, or go on
+with a map that refused.
 """
 
 import errno
@@ -13,11 +14,14 @@ from typing import assert_never
 
 from actuators import devicemapper
 from actuators.cookie import DEFAULT_TIMEOUT, UdevSync, cookie_bases
-from actuators.records import remember_wwid, write_bindings
+from actuators.records import mark_failed, remember_wwid, unmark_failed, write_bindings
 from actuators.steps import (
     CreateMap,
+    DeletePath,
     FailPath,
+    Incidental,
     Lost,
+    MarkFailed,
     Outcome,
     RecordStep,
     Refused,
@@ -30,9 +34,11 @@ from actuators.steps import (
     Step,
     SwitchGroup,
     TriggerUevent,
+    UnmarkFailed,
     WriteBindings,
+    WriteTunable,
 )
-from actuators.sysfs import trigger_uevent
+from actuators.sysfs import delete_path, trigger_uevent, write_tunable
 from observers.errors import KernelRefused
 from observers.host import Host
 
@@ -83,7 +89,7 @@ def apply(
         for step in steps:
             outcome = unnamed.get(_name_given(step)) or _guarded(host, step, sync)
             done(step, outcome)
-            if isinstance(outcome, Refused | Lost):
+            if isinstance(outcome, Refused | Lost) and not isinstance(step, Incidental):
                 break
     return Applied(tuple(outcomes))
 
@@ -98,7 +104,7 @@ def _names_at_risk(record: RecordStep, outcome: Outcome) -> dict[str, Refused | 
     kept = set((record.expected or "").splitlines()) if isinstance(outcome, Refused) else set()
     lines = [line.split() for line in record.text.splitlines() if line not in kept]
     why = f"not done, as its name would not be remembered: {outcome.message}"
-    reason = Refused(outcome.error, why, outcome.hint) if isinstance(outcome, Refused) else Lost(why)
+    reason = Refused(outcome.error, why, outcome.hint, tried=False) if isinstance(outcome, Refused) else Lost(why)
     return {words[0]: reason for words in lines if words and not words[0].startswith("#")}
 
 
@@ -164,11 +170,31 @@ def _act(host: Host, step: Step, sync: UdevSync) -> Outcome:
             return devicemapper.reinstate_path(host, step)
         case SetQueueing():
             return devicemapper.set_queueing(host, step)
-        case TriggerUevent():
-            return trigger_uevent(host, step)
-        case RememberWwid():
-            return remember_wwid(host, step)
-        case WriteBindings():
-            return write_bindings(host, step)
+        case TriggerUevent() | WriteTunable() | DeletePath():
+            return _on_sysfs(host, step)
+        case RememberWwid() | WriteBindings() | MarkFailed() | UnmarkFailed():
+            return _on_files(host, step)
         case _:
             assert_never(step)
+
+
+def _on_sysfs(host: Host, step: TriggerUevent | WriteTunable | DeletePath) -> Outcome:
+    match step:
+        case TriggerUevent():
+            return trigger_uevent(host, step)
+        case WriteTunable():
+            return write_tunable(host, step)
+        case DeletePath():
+            return delete_path(host, step)
+
+
+def _on_files(host: Host, step: RecordStep) -> Outcome:
+    match step:
+        case RememberWwid():
+            return remember_wwid(host, step)
+        case MarkFailed():
+            return mark_failed(host, step)
+        case UnmarkFailed():
+            return unmark_failed(host, step)
+        case WriteBindings():
+            return write_bindings(host, step)

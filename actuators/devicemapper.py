@@ -246,8 +246,11 @@ def remove_map(host: Host, step: RemoveMap, *, sync: UdevSync) -> Outcome:
 
 
 def _remove(host: Host, step: RemoveMap, cookie: Cookie) -> Outcome:
+    def remove(event: int) -> Header:
+        return again(host, lambda: dm.remove(host, step.map, event=event, deferred=step.deferred), BUSY)
+
     try:
-        cookie.send(step.udev, lambda event: again(host, lambda: dm.remove(host, step.map, event=event), BUSY))
+        cookie.send(step.udev, remove)
     except KernelRefused as error:
         if error.errno == errno.ENXIO:
             return Unchanged()

@@ -7,11 +7,12 @@ decide, retry or wait.
 """
 
 import errno
+import re
 from dataclasses import dataclass, replace
 
 from actuators.steps import MapRef
 from observers.dmtable import MultipathStatus, MultipathTable, Sectors, parse_status, parse_table
-from observers.errors import KernelRefused
+from observers.errors import InvariantBroken, KernelRefused
 from observers.host import Host
 from observers.kernel.dm_ioctl import (
     NO_FLAGS,
@@ -28,6 +29,10 @@ from observers.kernel.dm_ioctl import (
     unpack_targets,
 )
 from observers.kernel.dm_names import from_kernel, to_kernel
+from observers.snapshot import DmUuid
+
+PARTITION = re.compile(r"part\d+-mpath-")
+"""How kpartx begins the UUID of a partition of a multipath map; the map's own UUID follows `partN-`."""
 
 MULTIPATH = "multipath"
 """The target type, the only one that this project loads."""
@@ -159,6 +164,35 @@ def resume(host: Host, map_: MapRef, *, flush: bool, event: int) -> Header:
     return _call(host, Command.DM_DEV_SUSPEND, request, sent=f"DEV_SUSPEND (resume) of {_of(map_)}")[0]
 
 
+def suspend(host: Host, map_: MapRef) -> Header:
+    """DEV_SUSPEND: have I/O wait, what is in flight too; the file system on top is not frozen."""
+    flags = Flag.DM_SUSPEND_FLAG | Flag.DM_SKIP_LOCKFS_FLAG | Flag.DM_NOFLUSH_FLAG
+    return _call(
+        host, Command.DM_DEV_SUSPEND, Header(uuid=map_.uuid, flags=flags), sent=f"DEV_SUSPEND of {_of(map_)}"
+    )[0]
+
+
+def open_count(host: Host, uuid: DmUuid) -> int:
+    """How often a device of device-mapper is open; 0 also when it is gone."""
+    try:
+        return _call(host, Command.DM_DEV_STATUS, Header(uuid=uuid), sent=f"DEV_STATUS of {uuid}")[0].open_count
+    except KernelRefused as error:
+        if error.errno == errno.ENXIO:
+            return 0
+        raise
+
+
+def remove_partition(host: Host, uuid: DmUuid) -> None:
+    """DEV_REMOVE of a partition's device, which is no map of ours; one that is gone is no error."""
+    if not PARTITION.match(uuid):
+        raise InvariantBroken(f"{uuid!r} is no partition of a multipath map")
+    try:
+        _call(host, Command.DM_DEV_REMOVE, Header(uuid=uuid), sent=f"DEV_REMOVE of {uuid}")
+    except KernelRefused as error:
+        if error.errno != errno.ENXIO:
+            raise
+
+
 def rename(host: Host, map_: MapRef, new_name: str, *, event: int) -> Header:
     """DEV_RENAME. The kernel looks this one up by name, whatever else is sent: check whose name it is just before."""
     request = Header(name=map_.name, event_nr=event)
@@ -166,9 +200,10 @@ def rename(host: Host, map_: MapRef, new_name: str, *, event: int) -> Header:
     return _call(host, Command.DM_DEV_RENAME, request, pack_text(to_kernel(new_name)), sent=sent)[0]
 
 
-def remove(host: Host, map_: MapRef, *, event: int) -> Header:
-    """DEV_REMOVE."""
-    request = Header(uuid=map_.uuid, event_nr=event)
+def remove(host: Host, map_: MapRef, *, event: int, deferred: bool = False) -> Header:
+    """DEV_REMOVE. `deferred`: while somebody has it open the kernel only takes note."""
+    flags = Flag.DM_DEFERRED_REMOVE if deferred else NO_FLAGS
+    request = Header(uuid=map_.uuid, event_nr=event, flags=flags)
     return _call(host, Command.DM_DEV_REMOVE, request, sent=f"DEV_REMOVE of {_of(map_)}")[0]
 
 

@@ -1,4 +1,5 @@
-"""Steps on the files that remember maps: the wwids file and the bindings file; and the record of udev's waiting.
+"""Steps on the files that remember maps: the wwids file, the bindings file, and the marks of maps that could not be
+made; and the record of udev's waiting.
 
 In: a host and a step. Out: an `Outcome`. Files are replaced as a whole, on disk before their name is, mode 0600; a
 reader sees the old text or the new one. Must never write over a text that nobody has looked at, nor begin a wait anew
@@ -6,8 +7,19 @@ that has begun.
 """
 
 import errno
+from collections.abc import Iterable
 
-from actuators.steps import Changed, Lost, Outcome, Refused, RememberWwid, Unchanged, WriteBindings
+from actuators.steps import (
+    Changed,
+    Lost,
+    MarkFailed,
+    Outcome,
+    Refused,
+    RememberWwid,
+    Unchanged,
+    UnmarkFailed,
+    WriteBindings,
+)
 from observers.errors import KernelRefused
 from observers.host import ClaimHost, Host
 
@@ -39,6 +51,30 @@ def remember_wwid(host: Host, step: RememberWwid) -> Outcome:
     return Changed()
 
 
+def forget_wwid(host: Host, file: str, wwid: str) -> Outcome:
+    """Make the line `/WWID/` a comment, as multipath-tools does. `Unchanged`: there is no such line."""
+    try:
+        lines = (_read(host, file) or "").split("\n")
+        if f"/{wwid}/" not in lines:
+            return Unchanged()
+        _write(host, file, "\n".join(f"#{wwid}/" if line == f"/{wwid}/" else line for line in lines))
+    except OSError as error:
+        return _refused(error, f"taking {wwid} out of {file}")
+    return Changed()
+
+
+def reset_wwids(host: Host, file: str, wwids: Iterable[str]) -> Outcome:
+    """Have exactly these WWIDs in the file."""
+    text = WWIDS_HEADER + "".join(f"/{wwid}/\n" for wwid in wwids)
+    try:
+        if _read(host, file) == text:
+            return Unchanged()
+        _write(host, file, text)
+    except OSError as error:
+        return _refused(error, f"writing {file}")
+    return Changed()
+
+
 def write_bindings(host: Host, step: WriteBindings) -> Outcome:
     """Replace the text, if it is still the one that was expected."""
     try:
@@ -62,6 +98,30 @@ def begin_wait(host: ClaimHost, file: str, until: float) -> Outcome:
         return Unchanged()
     except OSError as error:
         return _refused(error, f"making {file}")
+    return Changed()
+
+
+def mark_failed(host: Host, step: MarkFailed) -> Outcome:
+    """Leave the mark, an empty file named for the WWID. `Unchanged`: it is there already."""
+    if step.file.rpartition("/")[2] != step.wwid:
+        return Refused(errno.EINVAL, f"{step.wwid!r} can't be the name of a file")
+    try:
+        host.create_file(step.file, mode=FILE_MODE, modified=host.wall_time())
+    except FileExistsError:
+        return Unchanged()
+    except OSError as error:
+        return _refused(error, f"making {step.file}")
+    return Changed()
+
+
+def unmark_failed(host: Host, step: UnmarkFailed) -> Outcome:
+    """Remove the mark. `Unchanged`: there is none."""
+    try:
+        host.remove_file(step.file)
+    except FileNotFoundError:
+        return Unchanged()
+    except OSError as error:
+        return _refused(error, f"removing {step.file}")
     return Changed()
 
 

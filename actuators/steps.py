@@ -89,10 +89,12 @@ class RenameMap:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RemoveMap:
-    """Remove a map that nobody has open; EBUSY is retried a while, then Refused."""
+    """Remove a map that nobody has open; EBUSY is retried a while, then Refused. `deferred`: one that somebody has open
+    is removed by the kernel when it is closed for the last time."""
 
     map: MapRef
     udev: UdevFlags
+    deferred: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -156,9 +158,111 @@ class WriteBindings:
     expected: str | None
 
 
-MapStep = CreateMap | ReloadMap | RenameMap | RemoveMap | SwitchGroup | FailPath | ReinstatePath | SetQueueing
-RecordStep = RememberWwid | WriteBindings
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MarkFailed:
+    """Leave the mark that the kernel refused to make a WWID's map, for udev not to hold its disks back. `file`: the
+    mark, an empty file."""
+
+    file: str
+    wwid: Wwid
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UnmarkFailed:
+    """Take that mark away: the map is made."""
+
+    file: str
+    wwid: Wwid
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WriteTunable:
+    """Write a value to a sysfs attribute of a path, of its port or of its adapter, for the sake of a map.
+
+    `file`: the attribute below /sys/devices. `expected`: its text when it was decided; another one now: Lost. Nothing
+    else in the map relies on it, so a refusal does not end the map's steps.
+    """
+
+    map: MapRef
+    file: str
+    value: str
+    expected: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeletePath:
+    """Have the kernel forget a path whose logical unit is no longer mapped (05/25/00). It may block for minutes.
+
+    `sysfs`: the disk's directory under /sys/devices. Another device there or under `name` by now, or one that answers
+    otherwise: Lost.
+    """
+
+    map: MapRef
+    dev: DevT
+    name: DeviceName
+    sysfs: str
+
+
+MapStep = (
+    CreateMap
+    | ReloadMap
+    | RenameMap
+    | RemoveMap
+    | SwitchGroup
+    | FailPath
+    | ReinstatePath
+    | SetQueueing
+    | WriteTunable
+    | DeletePath
+)
+RecordStep = RememberWwid | WriteBindings | MarkFailed | UnmarkFailed
 Step = MapStep | TriggerUevent | RecordStep
+
+Incidental = WriteTunable | UnmarkFailed
+"""Steps on which no other step of their map relies: a refusal of one does not end the map's steps."""
+
+
+@dataclass(frozen=True, slots=True)
+class MdRef:
+    """Which md array: its name finds it, its UUID (as the kernel prints it) decides."""
+
+    name: DeviceName
+    uuid: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReAddMdMember:
+    """Have md use a faulty member again, in one write. Not faulty by then: Unchanged. Nothing is lost on a refusal."""
+
+    array: MdRef
+    dev: DevT
+    name: DeviceName
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RemoveMdMember:
+    """Take a faulty member out of its array, for it to be added again."""
+
+    array: MdRef
+    dev: DevT
+    name: DeviceName
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AddMdMember:
+    """Add a device with the array's superblock to an array, and let it take a place that is free.
+
+    `slot`: that place; None: there is none, so it stays a spare.
+    """
+
+    array: MdRef
+    dev: DevT
+    name: DeviceName
+    slot: int | None
+
+
+MdStep = ReAddMdMember | RemoveMdMember | AddMdMember
+"""Steps on md arrays of level multipath. They are not among `Step`: no multipath map is concerned."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,18 +272,22 @@ class Unchanged:
 
 @dataclass(frozen=True, slots=True)
 class Changed:
-    """Done. `note`: what a person should know of how, e.g. `udev did not answer within 10 s`."""
+    """Done. `note`: what a person should know of how, e.g. `udev did not answer within 10 s`. `kept`: what the kernel
+    made of a value that was written, when that is another one; else empty."""
 
     note: str = ""
+    kept: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """The kernel said no. `error`: errno; the map is as it was before the step."""
+    """The kernel said no. `error`: errno; the map is as it was before the step. `tried`: False when the kernel was not
+    even asked, because of what was refused before."""
 
     error: int
     message: str
     hint: str = ""
+    tried: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,9 +8,10 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
+from desired import options
 from desired.admission import Candidate
 from desired.grouping import GroupPath, PathGroup, alternate_adapters, best_group, group_paths
-from desired.model import DesiredMap, Member, Origin, OriginKind, Resolved
+from desired.model import DesiredMap, Member, Origin, OriginKind, Resolved, Tuning
 from desired.observed import existing_order
 from desired.precedence import Layers
 from desired.priority import CONSTANT, NotAvailable, priority
@@ -25,6 +26,7 @@ from desired.selection import (
     path_profile,
     traits_of,
 )
+from desired.tunables import Wishes, tunings, wishes
 from observers.dmtable import DevT, MultipathTable, Sectors, TableGroup, TablePath
 from observers.snapshot import Alias, Map, Path, PathState, Wwid
 
@@ -74,6 +76,7 @@ class Assembler:
     warned: dict[str, Warned] = field(default_factory=dict)
     _paths: dict[tuple[Layers, PathTraits], PathProfile] = field(default_factory=dict)
     _maps: dict[tuple[Layers, Resolved[str], PathProfile, MapTraits], MapProfile] = field(default_factory=dict)
+    _wishes: dict[tuple[Layers, Layers, str, str], Wishes] = field(default_factory=dict)
     _priorities: dict[tuple[PathProfile, int | None, str], Resolved[int | None]] = field(default_factory=dict)
 
     def assemble(
@@ -102,7 +105,22 @@ class Assembler:
             gid=profile.gid,
             reject=reject,
             properties=profile.properties,
+            care=profile.care,
+            tunings=self._tunings(candidates[0].layers, ordered, profile),
         )
+
+    def _tunings(self, first: Layers, ordered: Sequence[Candidate], profile: MapProfile) -> tuple[Tuning, ...]:
+        retry = profile.properties.get("no_path_retry")
+        found: dict[str, Tuning] = {}
+        for each in ordered:
+            key = (first, each.layers, each.path.protocol, retry.value if retry is not None else "")
+            if key not in self._wishes:
+                self._wishes[key] = wishes(
+                    each.layers, each.path.protocol, each.path.bus, no_path_retry=key[3],
+                    max_sectors=first.lookup(options.MAX_SECTORS_KB),
+                )  # fmt: skip
+            found |= {tuning.file: tuning for tuning in tunings(each.path, self._wishes[key])}
+        return tuple(found.values())
 
     def _path_profile(self, layers: Layers, path: Path) -> PathProfile:
         key = (layers, traits_of(path))
@@ -207,6 +225,7 @@ def _groups(profile: MapProfile, paths: Sequence[Path], members: Sequence[Member
             index=index,
             usable=member.state.usable,
             priority=member.priority.value,
+            marginal=path.marginal,
             serial=path.serial,
             node_name=path.target_node_name,
             target_port_group=path.alua.group,

@@ -18,15 +18,24 @@ from desired.naming import Bindings, Namer
 from desired.observed import Observed, observe, remembered
 from desired.precedence import DeviceKind, Layers, global_settings, settings_for
 from desired.selection import Platform, uid_attribute
-from desired.values import Surroundings
+from desired.tunables import settle
+from desired.values import ROOT, Surroundings
 from observers.snapshot import Alias, Hex, Path, Snapshot, Wwid
 
 
 def derive_snapshot(snapshot: Snapshot, *, resident: bool) -> Desired:
     """`derive` with the configuration whose texts are in the snapshot. `ConfigError` when its main file is unusable."""
-    surroundings = Surroundings(native_nvme=snapshot.host.native_nvme_multipath)
-    config = load_config(snapshot.config_files, main=snapshot.main_config, surroundings=surroundings)
-    return derive(config, snapshot, resident=resident)
+    return derive(config_in(snapshot), snapshot, resident=resident)
+
+
+def config_in(snapshot: Snapshot) -> Config:
+    """The configuration whose texts are in the snapshot, as its host understands them. `ConfigError`: unusable."""
+    return load_config(snapshot.config_files, main=snapshot.main_config, surroundings=surroundings_in(snapshot))
+
+
+def surroundings_in(snapshot: Snapshot) -> Surroundings:
+    """What the meaning of a configuration depends on, on the snapshot's host."""
+    return Surroundings(accounts={**ROOT, **snapshot.accounts}, native_nvme=snapshot.host.native_nvme_multipath)
 
 
 def derive(config: Config, snapshot: Snapshot, *, resident: bool) -> Desired:
@@ -46,7 +55,7 @@ def derive(config: Config, snapshot: Snapshot, *, resident: bool) -> Desired:
     maps, failures = _build(paths, names, assembler, known)
     failures |= nameless
     return Desired(
-        maps=maps,
+        maps=settle(maps),
         admissions=admissions,
         bindings=_bindings_text(snapshot, known, namer.bindings),
         wwids=remembered(snapshot.wwids.text if snapshot.wwids else None),
@@ -69,14 +78,14 @@ def _untouched(config: Config, snapshot: Snapshot, known: Observed) -> Desired:
 
 def identify(config: Config, snapshot: Snapshot, known: Observed) -> tuple[Candidate, ...]:
     """Every device with its WWID and what it says of itself, in the snapshot's order."""
-    identifier = _Identifier(config, known)
+    identifier = Identifier(config, known)
     return tuple(identifier.candidate(path) for path in snapshot.paths)
 
 
 _ONLY_NAMES = frozenset({options.ALIAS.key})
 
 
-class _Identifier:
+class Identifier:
     """Identifies devices; remembers what is the same for many."""
 
     def __init__(self, config: Config, known: Observed) -> None:

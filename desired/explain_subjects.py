@@ -13,13 +13,22 @@ from desired.contenders import Contender
 from desired.evidence import Evidence, Subject, find_device, find_map, find_option
 from desired.explain import ALIAS, FACTS_OF_PATHS, OF_PATHS, WWID, Explanation, map_view, path_view
 from desired.identity import Finding
-from desired.model import Admission, Member, Resolved
+from desired.model import Admission, DesiredMap, Member, Resolved
 from desired.options import OPTIONS, Option
 from desired.prospects import AdmissionExplanation, explain_admission
 from desired.sightings import seen, sources, state_reasons
 from observers.dmtable import MultipathTable, PathStatus, format_table
 from observers.errors import InputError
 from observers.snapshot import Path, PathState, Wwid
+
+
+@dataclass(frozen=True, slots=True)
+class TunableExplanation:
+    """A sysfs attribute of a path, its port or its adapter: what is in it, and what should be (None: whatever)."""
+
+    file: str
+    now: str
+    wanted: Resolved[str] | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,6 +50,7 @@ class PathExplanation:
     group: int
     groups: int
     properties: tuple[Explanation, ...]
+    tunables: tuple[TunableExplanation, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +104,13 @@ def explain_path(evidence: Evidence, name: str) -> PathExplanation:
         group=place[0] if place and view.in_map else 0,
         groups=len(groups) if view.in_map else 0,
         properties=tuple(view.explain(option) for option in OF_PATHS),
+        tunables=_tunables(path, view.map.wanted),
     )
+
+
+def _tunables(path: Path, wanted: DesiredMap) -> tuple[TunableExplanation, ...]:
+    wishes = {each.file: each.wanted for each in wanted.tunings}
+    return tuple(TunableExplanation(each.file, each.value, wishes.get(each.file)) for each in path.tunables)
 
 
 def explain_path_property(evidence: Evidence, name: str, keyword: str) -> Explanation:

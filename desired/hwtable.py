@@ -271,7 +271,8 @@ ARRAYS: tuple[Array, ...] = (
     # DataCore SANsymphony.
     alua("DataCore", "SANmelody", no_path_retry=QUEUE),
     alua("DataCore", "Virtual Disk", no_path_retry=QUEUE),
-    # Pure FlashArray. multipath-tools lists max_sectors_kb 4096 for it, but loses it on loading.
+    # Pure FlashArray. multipath-tools lists max_sectors_kb 4096 for it and loses it when it takes the entry over, so
+    # the driver's value has always stayed. We follow that effect: it is not set here, and `show config` prints none.
     alua("PURE", "FlashArray", detect_prio=False, fast_io_fail_tmo=10),
     # FlashArray over NVMe.
     Array("NVME", "Pure Storage FlashArray", no_path_retry=10),

@@ -13,7 +13,8 @@ from enum import Enum
 
 from observers.errors import ProtocolError
 from observers.identity import WWID_SIZE, page83_wwid, page83_wwids
-from observers.snapshot import Bus, Hex, Path, Wwid
+from observers.identity_nvme import wwids_of
+from observers.snapshot import Bus, Hex, NvmeIdentity, Path, Wwid
 
 DEFAULT_ATTRIBUTE = {Bus.SCSI: "ID_SERIAL", Bus.NVME: "ID_WWN", Bus.CCW: "ID_UID"}
 """The udev property that holds the WWID unless uid_attribute says otherwise. Only for these is there a fallback."""
@@ -163,8 +164,37 @@ def _unchanged(path: Path, wwid: Wwid, found: tuple[Wwid, ...]) -> Finding:
 
 
 def _examine_nvme(path: Path, wwid: Wwid, attribute: str) -> Finding:
-    if not path.wwid_attribute:
-        return Finding(Standing.UNREAD, "identity not read: sysfs has no wwid")
-    if attribute in ("", DEFAULT_ATTRIBUTE[Bus.NVME]) and _stored(path.wwid_attribute) != wwid:
+    """By the namespace's own names. A WWID of another kind holds while the namespace is who it was for the kernel."""
+    scanned = _stored(path.wwid_attribute)
+    by_kernel = attribute in ("", DEFAULT_ATTRIBUTE[Bus.NVME])
+    if by_kernel and scanned and scanned != wwid:
         return Finding(Standing.CONTRADICTED, f"udev says {wwid}, the namespace says {path.wwid_attribute}")
-    return CONFIRMED
+    identity = path.nvme_identity
+    if identity is None:
+        return Finding(Standing.UNREAD, "identity not read: Identify was not answered")
+    if not (by_kernel or scanned):
+        return Finding(Standing.UNREAD, f"{wwid} can't be compared with the namespace's names, and sysfs has no wwid")
+    try:
+        names = wwids_of(identity, namespace=path.address.lun if path.address else 0)
+    except ProtocolError as error:
+        return Finding(Standing.UNREAD, f"identity not read: {error}")
+    return _among_names(wwid if by_kernel else scanned, identity, [_stored(name) for name in names])
+
+
+def _among_names(wwid: Wwid, identity: NvmeIdentity, names: list[Wwid]) -> Finding:
+    """Whether a WWID that the kernel made is among the names that a namespace has now, as far as it told them."""
+    if wwid in names:
+        return CONFIRMED
+    kind = wwid.partition(".")[0]
+    rival = next((name for name in names if name.partition(".")[0] == kind and len(name) == len(wwid)), None)
+    if rival is None and any(part is None for part in _speaking(identity, kind)):
+        return Finding(Standing.UNREAD, f"identity not read: Identify was not answered as far as {wwid} is concerned")
+    said = rival or (names[0] if names else "that it has no name")
+    return Finding(Standing.CONTRADICTED, f"udev says {wwid}, the namespace says {said}")
+
+
+def _speaking(identity: NvmeIdentity, kind: str) -> tuple[Hex | None, ...]:
+    """The answers in which a name of this kind could be."""
+    if kind == "uuid":
+        return (identity.descriptors,)
+    return (identity.descriptors, identity.namespace) if kind == "eui" else (identity.controller,)

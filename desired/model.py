@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Generic, TypeVar
 
+from desired.care import MapCare
 from observers.dmtable import DevT, MultipathTable
 from observers.snapshot import Alias, DeviceName, DmUuid, PathState, Wwid, map_uuid
 
@@ -90,6 +91,19 @@ class Member:
     """Whether udev already calls it a multipath path (DM_MULTIPATH_DEVICE_PATH=1)."""
 
 
+@dataclass(frozen=True, slots=True)
+class Tuning:
+    """A sysfs attribute of a path, its port or its adapter, and what should be in it."""
+
+    file: str
+    wanted: Resolved[str]
+
+    @property
+    def name(self) -> str:
+        """The attribute's own name, such as `dev_loss_tmo`."""
+        return self.file.rpartition("/")[2]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DesiredMap:
     """One map as it should be.
@@ -112,6 +126,10 @@ class DesiredMap:
     gid: int | None = None
     reject: str = ""
     properties: Mapping[str, Resolved[str]]
+    care: MapCare = field(default_factory=MapCare)
+    """How it is to be watched over."""
+    tunings: tuple[Tuning, ...] = ()
+    """What the attributes of its paths should be, each file once."""
 
     @property
     def uuid(self) -> DmUuid:

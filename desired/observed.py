@@ -14,7 +14,7 @@ _HOST = "host"
 _NO_DEVICES = frozenset({_HOST, "device-mapper"})
 """Subjects of gaps that are neither about a block device nor about a map; those about files are absolute paths."""
 _LISTING = "list of block devices"
-_IDENTITY = ("VPD page 0x83", "INQUIRY", "health", "state")
+_IDENTITY = ("VPD page 0x83", "NVMe identity", "INQUIRY", "health", "state")
 """Parts of a device whose gap explains why its identity was not read, the best explanation first."""
 
 

@@ -2,16 +2,16 @@
 
 In: a `Path`, the prioritizer's name and arguments. Out: a number (higher is better), None when the prioritizer can't
 tell now, or `NotAvailable` when it would have to ask the device in a way in which nobody asked for this snapshot. Pure:
-two derivations from one snapshot give one result, so `random` is not available either.
+two derivations from one snapshot give one result, and what a device was asked is in the snapshot (`priority_seen`).
 """
 
+import re
 from collections.abc import Callable, Mapping
-from functools import lru_cache
-from itertools import pairwise
 
-from desired.regex import BadExpression, Pattern, compile_expression
+from desired.weights import weight
 from observers.errors import MpathError
-from observers.snapshot import Path
+from observers.prioritizers import ASKING
+from observers.snapshot import Path, dev_key
 
 CONSTANT = 1
 """What `const` says of every path."""
@@ -28,11 +28,24 @@ _EXCLUSIVE = "exclusive_pref_bit"
 
 
 class NotAvailable(MpathError):
-    """A prioritizer that does not exist in this version, or lacks the facts that it needs."""
+    """A prioritizer that does not exist, or lacks the facts that it needs."""
 
 
 def _const(_path: Path, _arguments: str) -> int | None:
     return CONSTANT
+
+
+_MOST_RANDOM = 10
+_KNUTH = 2_654_435_761
+_WORD = 1 << 32
+
+
+def _random(path: Path, _arguments: str) -> int | None:
+    """From 1 to 10, by the device's number: multipath-tools rolls the dice again at every call, but a table that is
+    another one whenever somebody looks could never be the one that is loaded."""
+    major, minor = dev_key(path.dev)
+    scattered = ((major << 20 | minor) * _KNUTH % _WORD) >> 16
+    return 1 + scattered % _MOST_RANDOM
 
 
 def _with_preference(value: int, arguments: str, *, preferred: bool) -> int:
@@ -60,59 +73,57 @@ def _alua(path: Path, arguments: str) -> int | None:
     return None
 
 
-_DEFAULT_WEIGHT = 0
-
-_NAMES: Mapping[str, Callable[[Path], str]] = {
-    "hbtl": lambda path: str(path.address or ""),
-    "devname": lambda path: path.name,
-    "serial": lambda path: path.serial,
-}
-"""What the expressions of `weightedpath` are matched with."""
+_PREFERRED_IP = re.compile(r"preferredip=\s*(\S+)")
+_ADDRESS = re.compile(r"[0-9]{1,3}(?:\.[0-9]{1,3}){3}")
+_SHORTEST_IP = 8
+_BY_PATH = "/dev/disk/by-path/"
+_AT_PREFERRED, _ELSEWHERE, _BAD_ARGUMENTS = 20, 10, 0
 
 
-def _weightedpath(path: Path, arguments: str) -> int | None:
-    words = arguments.split()
-    if not words:
-        return _DEFAULT_WEIGHT
-    if words[0] not in _NAMES:
-        raise NotAvailable(f"weightedpath by {words[0]} is not available in this version")
-    name = _NAMES[words[0]](path)
-    rules = list(pairwise(words[1:]))[::2]
-    weight = next((_weight(weight) for expression, weight in rules if _matches(expression, name)), _DEFAULT_WEIGHT)
-    return weight if weight >= 0 else None
+def _iet(path: Path, arguments: str) -> int | None:
+    """By the portal's address, which udev writes into the names of links to the disk (`ip-10.0.0.1:3260-iscsi-...`)."""
+    match = _PREFERRED_IP.match(arguments)
+    if match is None or len(match[1]) < _SHORTEST_IP:
+        return _BAD_ARGUMENTS
+    links = (link for link in path.udev.get("DEVLINKS", "").split() if link.startswith(_BY_PATH))
+    addresses = (found[0] for link in links if (found := _ADDRESS.search(link)))
+    return _AT_PREFERRED if any(_is_address(match[1], each) for each in addresses) else _ELSEWHERE
 
 
-def _weight(text: str) -> int:
-    try:
-        return int(text)
-    except ValueError:
-        return _DEFAULT_WEIGHT
+def _is_address(preferred: str, address: str) -> bool:
+    """Whether they are one; after the preferred one a port may follow, but not another digit."""
+    return preferred.startswith(address) and not preferred[len(address) :][:1].isdigit()
 
 
-def _matches(expression: str, name: str) -> bool:
-    pattern = _compiled(expression)
-    return pattern is not None and pattern.matches(name)
+def _seen(name: str) -> Callable[[Path, str], int | None]:
+    """A prioritizer that asks the device: what it said when it was asked with these arguments."""
 
-
-@lru_cache(maxsize=256)
-def _compiled(expression: str) -> Pattern | None:
-    try:
-        return compile_expression(expression)
-    except BadExpression:
+    def prioritizer(path: Path, arguments: str) -> int | None:
+        seen = path.priority_seen
+        if seen is not None and (seen.prioritizer, seen.arguments) == (name, arguments):
+            return seen.value
+        if path.health.state.usable:
+            raise NotAvailable(f"prioritizer {name} must ask the device, and it was not asked")
         return None
+
+    return prioritizer
 
 
 PRIORITIZERS: Mapping[str, Callable[[Path, str], int | None]] = {
     "const": _const,
+    "random": _random,
     "sysfs": _sysfs,
     "alua": _alua,
-    "weightedpath": _weightedpath,
+    "weightedpath": weight,
+    "iet": _iet,
+    **{name: _seen(name) for name in sorted(ASKING)},
 }
+"""All there are, by their names in multipath.conf(5)."""
 
 
 def priority(path: Path, prioritizer: str, arguments: str) -> int | None:
     """The priority; None when the prioritizer can't tell now. `NotAvailable` when it can't ever from this snapshot."""
     known = PRIORITIZERS.get(prioritizer)
     if known is None:
-        raise NotAvailable(f"prioritizer {prioritizer} is not available in this version")
+        raise NotAvailable(f"there is no prioritizer {prioritizer}")
     return known(path, arguments)

@@ -13,6 +13,8 @@ from typing import Any, TypeVar
 
 from desired import options
 from desired.accounting import error_accounting
+from desired.care import MapCare
+from desired.care_settings import map_care
 from desired.features import (
     QUEUE,
     RETAIN,
@@ -28,6 +30,7 @@ from desired.options import Layer, Option
 from desired.precedence import Layers
 from desired.values import GroupingPolicy, MarginalPathgroups, RetryMode, RrWeight
 from observers.dmtable import MultipathTable
+from observers.identity_nvme import supports_ana
 from observers.snapshot import Alua, Bus, Hex, HostFacts, Path
 
 T = TypeVar("T")
@@ -35,6 +38,9 @@ T = TypeVar("T")
 _ALUA = "1 alua"
 _NO_HANDLER = "0"
 _RDAC, _TUR = "rdac", "tur"
+RDAC_PAGE = 0xC9
+"""The VPD page by which an array of the rdac kind is told."""
+_RDAC_SIGNATURE = b"vac1"  # at byte 4, when the page is in use
 _ALUA_PRIORITIZERS = frozenset({"alua", "sysfs"})
 _EXPLICIT = 2
 """TPGS: the target changes access states only when it is told to."""
@@ -102,6 +108,8 @@ class PathProfile:
 
     prioritizer: Resolved[str]
     arguments: Resolved[str]
+    checker: Resolved[str]
+    checker_timeout: Resolved[int]
     tpgs: int | None
     properties: dict[str, Resolved[str]]
 
@@ -114,12 +122,19 @@ class PathTraits:
     tpgs: int | None
     access_state_known: bool
     timeout: int | None
+    ana: bool | None = None
+    """Whether an NVMe controller reports asymmetric access; None: not known."""
+    rdac: bool | None = None
+    """Whether the array says that it is of the rdac kind; None: it was not asked, or did not answer."""
 
 
 def traits_of(path: Path) -> PathTraits:
     """The traits of a path."""
     tpgs = tpgs_of(path.alua, path.bus, identified=path.page83_device)
-    return PathTraits(path.bus, tpgs, bool(path.alua.access_state), path.timeout)
+    ana = supports_ana(path.nvme_identity) if path.bus is Bus.NVME else None
+    page = path.vendor_pages.get(f"{RDAC_PAGE:02x}")
+    rdac = None if page is None else bytes.fromhex(page)[4:8] == _RDAC_SIGNATURE
+    return PathTraits(path.bus, tpgs, bool(path.alua.access_state), path.timeout, ana, rdac)
 
 
 def path_profile(layers: Layers, traits: PathTraits) -> PathProfile:
@@ -128,7 +143,8 @@ def path_profile(layers: Layers, traits: PathTraits) -> PathProfile:
     checker, timeout = _checker(layers, traits), _checker_timeout(layers, traits)
     shown: list[tuple[str, Resolved[Any]]] = [("prio", prioritizer), ("prio_args", arguments)]
     shown += [("path_checker", checker), ("checker_timeout", timeout)]
-    return PathProfile(prioritizer, arguments, traits.tpgs, {keyword: _text(value) for keyword, value in shown})
+    texts = {keyword: _text(value) for keyword, value in shown}
+    return PathProfile(prioritizer, arguments, checker, timeout, traits.tpgs, texts)
 
 
 def _prioritizer(layers: Layers, traits: PathTraits) -> tuple[Resolved[str], Resolved[str]]:
@@ -141,18 +157,29 @@ def _prioritizer(layers: Layers, traits: PathTraits) -> tuple[Resolved[str], Res
 
 
 def _detected_prioritizer(layers: Layers, traits: PathTraits) -> tuple[Resolved[str], Resolved[str]] | None:
-    """For SCSI devices with target port groups; an array of the rdac kind does its own balancing by being asked."""
+    """For SCSI devices with target port groups; an array of the rdac kind does its own balancing by being asked. For
+    NVMe, also where the controller did not say whether it reports ANA: then it will when it answers again."""
+    if traits.bus is Bus.NVME and traits.ana is not False:
+        origin = _detected("the controller reports ANA" if traits.ana else "the controller may report ANA")
+        return Resolved("ana", origin), Resolved("", origin)
     if traits.bus is not Bus.SCSI or traits.tpgs == 0:
         return None
-    from_sysfs = traits.access_state_known and (traits.tpgs == _EXPLICIT or not _is_rdac(layers))
+    from_sysfs = traits.access_state_known and (traits.tpgs == _EXPLICIT or not _is_rdac(layers, traits))
     origin = _detected("access_state in sysfs" if from_sysfs else "target port groups")
     return Resolved("sysfs" if from_sysfs else "alua", origin), Resolved("", origin)
 
 
-def _is_rdac(layers: Layers) -> bool:
-    """Whether the device table says that the array is of the rdac kind."""
+def array_checker(layers: Layers) -> str:
+    """The checker that the device table names for an array; empty: none."""
     settings = layers.sources.get(Layer.DEVICE, ())
-    return next((found.value for each in settings if (found := each.get("path_checker"))), "") == _RDAC
+    return next((str(found.value) for each in settings if (found := each.get("path_checker"))), "")
+
+
+def _is_rdac(layers: Layers, traits: PathTraits) -> bool:
+    """Whether the array is of the rdac kind: it says so itself, and the device table has nothing against it. Of one
+    that was not asked the table's word is taken."""
+    named = array_checker(layers)
+    return named == _RDAC if traits.rdac is None else traits.rdac and named in ("", _RDAC)
 
 
 def _configured_prioritizer(layers: Layers) -> tuple[Resolved[str], Resolved[str]]:
@@ -170,8 +197,9 @@ def _configured_prioritizer(layers: Layers) -> tuple[Resolved[str], Resolved[str
 
 def _checker(layers: Layers, traits: PathTraits) -> Resolved[str]:
     if layers.require(options.DETECT_CHECKER).value and traits.bus is Bus.SCSI:
-        if _is_rdac(layers):
-            return Resolved(_RDAC, _detected("device table entry of the rdac kind"))
+        if _is_rdac(layers, traits):
+            source = "device table entry" if traits.rdac is None else f"VPD page {RDAC_PAGE:#04x}"
+            return Resolved(_RDAC, _detected(f"{source} of the rdac kind"))
         if traits.tpgs:
             return Resolved(_TUR, _detected("target port groups"))
     return layers.require(options.PATH_CHECKER)
@@ -238,6 +266,7 @@ class MapProfile:
     gid: int | None
     properties: dict[str, Resolved[str]]
     notes: tuple[str, ...]
+    care: MapCare
 
 
 _SHOWN: tuple[Option[Any], ...] = (
@@ -259,13 +288,13 @@ def map_profile(layers: Layers, traits: MapTraits, platform: Platform) -> MapPro
         _repeat_count(layers, platform),
     )
     selector = layers.require(options.PATH_SELECTOR).value.split()
-    queueing = _queueing(layers, traits, platform)
+    queueing, accounting = _queueing(layers, traits, platform), error_accounting(layers)
     shown: dict[str, Resolved[Any]] = {
         "path_grouping_policy": policy,
         "hardware_handler": handler,
         repeat[0]: repeat[1],
     }
-    shown |= queueing.properties | error_accounting(layers)
+    shown |= queueing.properties | accounting
     texts = {option.keyword: _printed(option, found) for option in _SHOWN if (found := layers.lookup(option))}
     return MapProfile(
         policy=policy.value,
@@ -283,6 +312,7 @@ def map_profile(layers: Layers, traits: MapTraits, platform: Platform) -> MapPro
         gid=_value(layers.lookup(options.GID)),
         properties=texts | {keyword: _text(value) for keyword, value in shown.items()},
         notes=queueing.notes,
+        care=map_care(layers, accounting, queueing.properties.get("no_path_retry")),
     )
 
 

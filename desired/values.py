@@ -9,15 +9,12 @@ from dataclasses import dataclass, field
 from enum import Enum, StrEnum
 from typing import Generic, TypeVar
 
+from observers.snapshot import Account as Account
+
 T = TypeVar("T")
 
 
-@dataclass(frozen=True, slots=True)
-class Account:
-    """A user of the host: user id and primary group id."""
-
-    uid: int
-    gid: int
+ROOT: Mapping[str, Account] = {"root": Account(0, 0)}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,7 +27,7 @@ class Surroundings:
     NVMe paths itself, so the default rules leave NVMe devices out.
     """
 
-    accounts: Mapping[str, Account] = field(default_factory=lambda: {"root": Account(0, 0)})
+    accounts: Mapping[str, Account] = field(default_factory=lambda: ROOT)
     nr_open: int = 1_048_576
     native_nvme: bool = False
 

@@ -7,8 +7,8 @@ asked for, and must never send a command to a device.
 
 from dataclasses import replace
 
-from observers import config_files, devicemapper, runtime_files, sysfs, usage
-from observers.collect import host_facts, observe_path
+from observers import accounts, config_files, devicemapper, runtime_files, sysfs, usage
+from observers.collect import host_facts, observe_path, unasked
 from observers.config_files import Places
 from observers.host import ClaimReadHost, ReadHost
 from observers.reading import NOT_PROVIDED, VANISHED, Reader
@@ -57,6 +57,7 @@ def observe(host: ClaimReadHost, name: DeviceName, places: Places, *, socket: st
         paths=() if path is None else (path,),
         maps=kernel.maps,
         failed_wwids=runtime_files.failed_wwids(reader),
+        accounts=accounts.observe(reader, texts.configuration),
         gaps=(*reader.gaps, *texts.gaps, *kernel.gaps, *gaps),
     )
 
@@ -72,7 +73,7 @@ def with_map(host: ReadHost, snapshot: Snapshot, wwid: Wwid) -> Snapshot:
 def _device(host: ClaimReadHost, name: DeviceName) -> tuple[Path | None, tuple[Gap, ...]]:
     if name not in sysfs.disk_names(Reader(host, name)):
         return None, ()
-    path, gaps = observe_path(host, name, ask=False)
+    path, gaps = observe_path(host, name, unasked)
     if path is None:
         return None, gaps
     reader = Reader(host, name)
@@ -90,5 +91,5 @@ def usage_now(host: ClaimReadHost, name: DeviceName) -> Usage:
 def others(host: ReadHost, name: DeviceName) -> tuple[Path, ...]:
     """All other disks, by sysfs and udev alone: one of them may be a second path to the unit of this one."""
     names = sysfs.disk_names(Reader(host, name))
-    found = (observe_path(host, other, ask=False)[0] for other in names if other != name)
+    found = (observe_path(host, other, unasked)[0] for other in names if other != name)
     return tuple(path for path in found if path is not None)

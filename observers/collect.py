@@ -1,18 +1,33 @@
-"""Everything that is known of a host, in one call: the observers run in order, and their parts become a `Snapshot`.
+"""Everything that is known of a host: the observers run in order, and their parts become a `Snapshot`.
 
-In: a `ReadHost`, which can't change anything, and where the files are. Out: a `Snapshot`. It never raises for what the
-host answers: each failure is a `Gap` in it.
+In: a `ReadHost`, which can't change anything, and where the files are. Out: a `Snapshot`, in two steps: `survey` brings
+all but the paths, `complete` those, each of them asked what `probing` says, which can be made of what `survey` brought.
+`collect` does both for who has no configuration. It never raises for what the host answers: each failure is a `Gap`.
 """
 
 from dataclasses import replace
 
-from observers import config_files, daemon, devicemapper, inquiry, runtime_files, sysfs, system
-from observers.checkers import probe
+from observers import (
+    accounts,
+    asking,
+    config_files,
+    daemon,
+    devicemapper,
+    examination,
+    mdstat,
+    nvme,
+    runtime_files,
+    sysfs,
+    system,
+    tunables,
+)
+from observers.checkers import Task, sysfs_health
 from observers.config_files import DROP_IN_DIRECTORY, MAIN_FILE, STATE_DIRECTORY, Places
 from observers.host import ReadHost
 from observers.port_groups import catch_up
+from observers.probe import Probing, by_bus
 from observers.reading import Reader
-from observers.snapshot import Bus, DeviceName, Gap, HostFacts, Path, PathState, Snapshot, dev_key
+from observers.snapshot import DeviceName, Gap, HostFacts, Path, Snapshot, dev_key
 
 _SETTLING = 3
 """How often a disk is observed when another device takes its name meanwhile."""
@@ -25,14 +40,24 @@ def collect(
     config_dir: str = DROP_IN_DIRECTORY,
     state_dir: str = STATE_DIRECTORY,
 ) -> Snapshot:
-    """The state of the host now. `config_dir`: of the drop-ins; `state_dir`: of `bindings` and `wwids`."""
+    """The state of the host now, each device asked what its bus suggests."""
+    return complete(host, survey(host, config_path=config_path, config_dir=config_dir, state_dir=state_dir), by_bus)
+
+
+def survey(
+    host: ReadHost,
+    *,
+    config_path: str = MAIN_FILE,
+    config_dir: str = DROP_IN_DIRECTORY,
+    state_dir: str = STATE_DIRECTORY,
+) -> Snapshot:
+    """The state of the host but for the paths. `config_dir`: of drop-ins; `state_dir`: of `bindings` and `wwids`."""
     taken_at = host.wall_time()
     kernel = devicemapper.observe(host)
     reader = Reader(host, "host")
-    disks = [observe_path(host, name) for name in sysfs.disk_names(reader)]
-    paths = catch_up(host, (path for path, _ in disks if path is not None))
     texts = config_files.observe(host, Places(config_path, config_dir, state_dir))
-    facts = host_facts(reader, kernel)
+    md = mdstat.observe(host)
+    facts = replace(host_facts(reader, kernel), md_personalities=md.personalities)
     return Snapshot(
         taken_at=taken_at,
         host=facts,
@@ -40,11 +65,25 @@ def collect(
         config_files=texts.configuration,
         bindings=texts.bindings,
         wwids=texts.wwids,
-        paths=tuple(sorted(paths, key=lambda path: dev_key(path.dev))),
         maps=kernel.maps,
         other_devices=kernel.other_devices,
         failed_wwids=runtime_files.failed_wwids(reader),
-        gaps=(*reader.gaps, *texts.gaps, *kernel.gaps, *(gap for _, gaps in disks for gap in gaps)),
+        accounts=accounts.observe(reader, texts.configuration),
+        foreign_maps=nvme.observe(reader),
+        md_arrays=md.arrays,
+        gaps=(*reader.gaps, *texts.gaps, *kernel.gaps, *md.gaps),
+    )
+
+
+def complete(host: ReadHost, surveyed: Snapshot, probing: Probing) -> Snapshot:
+    """The snapshot with all paths, each asked what `probing` says."""
+    reader = Reader(host, "host")
+    disks = [observe_path(host, name, probing) for name in sysfs.disk_names(reader)]
+    paths = catch_up(host, (path for path, _ in disks if path is not None))
+    return replace(
+        surveyed,
+        paths=tuple(sorted(paths, key=lambda path: dev_key(path.dev))),
+        gaps=(*surveyed.gaps, *reader.gaps, *(gap for _, gaps in disks for gap in gaps)),
     )
 
 
@@ -61,11 +100,14 @@ def host_facts(reader: Reader, kernel: devicemapper.Observed, *, socket: str | N
     )
 
 
-def observe_path(host: ReadHost, name: DeviceName, *, ask: bool = True) -> tuple[Path | None, tuple[Gap, ...]]:
+def unasked(_path: Path) -> None:
+    """Of a device: what sysfs and udev know, without a command to it."""
+
+
+def observe_path(host: ReadHost, name: DeviceName, probing: Probing = by_bus) -> tuple[Path | None, tuple[Gap, ...]]:
     """One block device with its health: None for one that can't be a path, or that is gone (then with a gap).
 
-    It shares nothing with other calls, so that many can run at once. `ask`: False for what sysfs and udev know, without
-    a command to the device.
+    It shares nothing with other calls, so that many can run at once.
     """
     for _ in range(_SETTLING):
         reader = Reader(host, name)
@@ -73,7 +115,7 @@ def observe_path(host: ReadHost, name: DeviceName, *, ask: bool = True) -> tuple
         if disk is None:
             return None, tuple(reader.gaps)
         before = sysfs.incarnation(reader, disk)
-        path = _observed(reader, disk, ask=ask)
+        path = _observed(reader, disk, probing)
         if path is None:
             return None, tuple(reader.gaps)
         if before is not None and sysfs.incarnation(reader, disk) == before:
@@ -81,18 +123,27 @@ def observe_path(host: ReadHost, name: DeviceName, *, ask: bool = True) -> tuple
     return None, (Gap(name, "device", "it vanished, or another took its name, while it was read"),)
 
 
-def _observed(reader: Reader, disk: sysfs.Disk, *, ask: bool) -> Path | None:
+def _observed(reader: Reader, disk: sysfs.Disk, probing: Probing) -> Path | None:
     path = sysfs.observe(reader, disk)
     if path is None:
         return None
     properties = reader.attempt("udev properties", lambda: reader.host.udev_properties(disk.name))
-    path = replace(path, udev=properties or {})
-    return _asked(reader, path) if ask else path
+    path = replace(path, udev=properties or {}, tunables=tunables.observe(reader, path))
+    return _asked(reader, path, probing)
 
 
-def _asked(reader: Reader, path: Path) -> Path:
-    path = replace(path, health=probe(reader.host, path))
-    if path.bus is Bus.CCW or path.bus is Bus.CCISS:
-        reader.note("health", f"no checker here can ask a path on the {path.bus} bus")
-    running = path.bus is Bus.SCSI and path.device_state == "running" and path.health.state is not PathState.REMOVED
-    return inquiry.ask(reader, path) if running else path
+def _asked(reader: Reader, path: Path, probing: Probing) -> Path:
+    """A path with what its device said. One that is not up in sysfs is sent nothing."""
+    probe, host = probing(path), reader.host
+    if probe is None:
+        return path
+    known = sysfs_health(host, path)
+    if known is not None:
+        return replace(path, health=known)
+    told = asking.ask(host, path.name, examination.introduce(path, probe))
+    reader.gaps += told.gaps
+    probe = probing(told.path) or probe
+    task = Task(timeout=probe.checker_timeout, clock=host.monotonic)
+    examined = asking.ask(host, path.name, examination.examine(told.path, probe, task))
+    reader.gaps += examined.gaps
+    return examined.path

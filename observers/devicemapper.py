@@ -221,6 +221,7 @@ def _map(host: ReadHost, device: ListedDevice) -> tuple[Map | None, list[Gap]]:
         suspended=bool(header.flags & Flag.DM_SUSPEND_FLAG),
         read_only=bool(header.flags & Flag.DM_READONLY_FLAG),
         inactive_table=bool(header.flags & Flag.DM_INACTIVE_PRESENT_FLAG),
+        deferred_remove=bool(header.flags & Flag.DM_DEFERRED_REMOVE),
         event_number=header.event_nr,
         open_count=header.open_count,
         holders=holders(reader, f"/sys/block/{node}", quiet=quiet),

@@ -5,10 +5,11 @@ in-memory kernel. `ReadHost` can't change anything: whoever is handed only that,
 its type. All methods raise `OSError` with the kernel's errno; none retries, none logs, none decides.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from observers.dmtable import DevT
 from observers.snapshot import DeviceName
 
 
@@ -24,6 +25,22 @@ class ScsiReply:
     driver_status: int
     sense: bytes
     data: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A block device that is kept open. `dev`: the number of what was opened, whatever its name means by now."""
+
+    handle: int
+    dev: DevT
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """What a read of a device brought: the bytes, and how long the device took, in seconds."""
+
+    data: bytes
+    seconds: float
 
 
 class ReadHost(Protocol):
@@ -46,6 +63,25 @@ class ReadHost(Protocol):
 
         Commands other than TEST UNIT READY, INQUIRY, REPORT TARGET PORT GROUPS and REPORT LUNS: EPERM.
         """
+
+    def direct_read(self, name: DeviceName, /, *, length: int, timeout: float, offset: int = 0) -> Block:
+        """Read the first `length` bytes of a device past every cache (O_DIRECT); 0: one logical block, at most 4,096.
+
+        `offset`: read from this byte on, a multiple of the logical block size. `timeout` in seconds: ETIMEDOUT when the
+        answer can be waited for no longer.
+        """
+
+    def nvme_inquire(
+        self, name: DeviceName, opcode: int, /, *, namespace: int, words: tuple[int, int, int, int, int, int],
+        reply_length: int, timeout: float,
+    ) -> bytes:  # fmt: skip
+        """An NVMe admin command that reads, Identify or Get Log Page (any other: EPERM), and its data.
+
+        `words`: command dwords 10 to 15; `namespace` 0: the one that the device is. EIO: the controller refused it.
+        """
+
+    def cciss_ready(self, name: DeviceName, /, *, timeout: float) -> bool:
+        """TEST UNIT READY by the cciss driver's pass-through: whether the logical drive answered GOOD."""
 
     def dm_query(self, command: int, request: bytes, /) -> bytes:
         """A device-mapper ioctl that changes nothing (VERSION, LIST_*, DEV_STATUS, TABLE_STATUS, TABLE_DEPS), by its
@@ -74,6 +110,20 @@ class ClaimReadHost(ReadHost, Protocol):
         """Open a block device for nobody else to have (O_EXCL, read only), and close it. EBUSY: somebody has it."""
 
 
+class WatchHost(ReadHost, Protocol):
+    """What it takes to watch attributes of sysfs: descriptors that are kept open, as reading is all that then costs."""
+
+    def open_attribute(self, path: str, /) -> int:
+        """Open an attribute for reading; returns a handle."""
+
+    def sample_attributes(self, handles: Sequence[int], /) -> list[bytes | int]:
+        """The first 64 bytes of each attribute as it is now; an errno where it can't be read (ENODEV: its object is
+        gone, also when another one is in its place)."""
+
+    def close_attribute(self, handle: int, /) -> None:
+        """Close it."""
+
+
 class Host(ReadHost, Protocol):
     """A host that can be changed. Only actuators and the runtime are handed one."""
 
@@ -85,6 +135,20 @@ class Host(ReadHost, Protocol):
 
     def replace_file(self, path: str, data: bytes, /, *, mode: int) -> None:
         """Write a file as a whole: temporary file beside it, fsync, rename, fsync of the directory (made if absent)."""
+
+    def create_file(self, path: str, /, *, mode: int, modified: float) -> None:
+        """Make an empty file whose time of modification is `modified`, in a directory that is made if absent. EEXIST:
+        it is there already, and stays as it is."""
+
+    def remove_file(self, path: str, /) -> None:
+        """Remove a file (ENOENT: there is none)."""
+
+    def hold_device(self, name: DeviceName, /) -> Held:
+        """Open a block device, not waiting for its medium. While it is held the kernel gives its name and its number
+        to no other device, also after it was deleted. ENOENT, ENXIO: it is gone or offline."""
+
+    def release_device(self, held: Held, /) -> None:
+        """Close it."""
 
     def semaphore_create(self, key: int, /) -> int:
         """A new System V semaphore set of one, value 1, mode 0600; returns its id. EEXIST when the key is in use."""
@@ -107,7 +171,3 @@ class Host(ReadHost, Protocol):
 
 class ClaimHost(ClaimReadHost, Host, Protocol):
     """The host that udev's question is asked of: it also keeps a record of waiting."""
-
-    def create_file(self, path: str, /, *, mode: int, modified: float) -> None:
-        """Make an empty file whose time of modification is `modified`, in a directory that is made if absent. EEXIST:
-        it is there already, and stays as it is."""

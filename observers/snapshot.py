@@ -115,6 +115,40 @@ class Alua:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PrioritySeen:
+    """What a prioritizer that asks the device said of a path, when it was asked with these arguments.
+
+    `value`: higher is better; None: it could not tell, and `message` says why.
+    """
+
+    prioritizer: str
+    arguments: str = ""
+    value: int | None = None
+    message: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NvmeIdentity:
+    """What an NVMe device answered to Identify when it was asked who it is; None: it was not asked that, or refused.
+
+    `descriptors`: the namespace identification descriptor list. `namespace`: bytes 104 to 127 of the namespace's data,
+    its NGUID and EUI-64. `controller`: bytes 0 to 79 of the controller's data, from its vendor to its capabilities.
+    """
+
+    descriptors: Hex | None = None
+    namespace: Hex | None = None
+    controller: Hex | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Attribute:
+    """A sysfs attribute: its file below /sys/devices, and its text without the newline."""
+
+    file: str
+    value: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Usage:
     """Who has a device, for when udev asks whether it is a path.
 
@@ -149,6 +183,10 @@ class Path:
     revision: str = ""
     serial: str = ""
     target_node_name: str = ""
+    target_port_name: str = ""
+    """World wide port name, as sysfs writes it; like the two below of Fibre Channel only."""
+    host_node_name: str = ""
+    host_port_name: str = ""
     read_only: bool = False
     device_state: str = ""
     health: Health = Health("none", PathState.UNCHECKED)
@@ -164,8 +202,19 @@ class Path:
     holders: tuple[DeviceName, ...] = ()
     sysfs: str = ""
     """The device's directory under /sys/devices, without symbolic links; it ends with the kernel name."""
+    tunables: tuple[Attribute, ...] = ()
+    """The attributes that say how patient the kernel is with it, of the disk, of its port and of its adapter."""
     usage: Usage | None = None
     """None: nobody looked; only the observation of a single device does."""
+    marginal: bool = False
+    """Whether it was found, or said, to be unreliable. Nothing on a host shows it: a daemon knows it from before."""
+    priority_seen: PrioritySeen | None = None
+    """None: no prioritizer asked the device."""
+    nvme_identity: NvmeIdentity | None = None
+    """None: not an NVMe namespace, or it was not asked who it is."""
+    vendor_pages: Mapping[str, Hex] = field(default_factory=dict)
+    """VPD pages of the vendor's that the device was asked for, by number in hexadecimal (`c9`); empty: it has no such
+    page. One that it was not asked for, or about which it gave no answer, is not in it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -173,7 +222,8 @@ class Map:
     """A device-mapper device whose UUID begins with `mpath-`.
 
     `table`: the live table, None when there is none (a device just created) or when it is not one multipath target.
-    `inactive_table`: a table was loaded and not resumed. `holders`: names of the block devices on top of it.
+    `inactive_table`: a table was loaded and not resumed. `deferred_remove`: the kernel removes it when it is closed for
+    the last time. `holders`: names of the block devices on top of it.
     """
 
     name: Alias
@@ -184,6 +234,7 @@ class Map:
     suspended: bool = False
     read_only: bool = False
     inactive_table: bool = False
+    deferred_remove: bool = False
     event_number: int = 0
     open_count: int = 0
     holders: tuple[DeviceName, ...] = ()
@@ -195,6 +246,49 @@ class Map:
         return Wwid(self.uuid.removeprefix(MPATH_PREFIX))
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ForeignPath:
+    """A path of a map that somebody else multipaths, `head`. `state`: of the NVMe controller, such as `live`.
+
+    `ana_state`: such as `optimized`, empty: the controller does not report it. `adapter`: the PCI device of the
+    controller, empty: it is none. `dev` is `0:0` for devices that the kernel hides.
+    """
+
+    name: DeviceName
+    dev: DevT
+    head: DeviceName
+    wwid: str = ""
+    size: Sectors
+    state: str = ""
+    ana_state: str = ""
+    product: str = ""
+    revision: str = ""
+    serial: str = ""
+    transport: str = ""
+    address: str = ""
+    adapter: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ForeignMap:
+    """A multipathed device that is not device-mapper's: an NVMe namespace that the kernel itself multipaths.
+
+    `library`: whose it is, `nvme`. `subsystem`: the NVMe qualified name. `namespace`: its number.
+    """
+
+    library: str
+    name: DeviceName
+    dev: DevT
+    wwid: str
+    subsystem: str
+    namespace: int
+    size: Sectors
+    read_only: bool = False
+    product: str = ""
+    revision: str = ""
+    paths: tuple[ForeignPath, ...] = ()
+
+
 @dataclass(frozen=True, slots=True)
 class DmDevice:
     """A device-mapper device that is not ours: only its names and number matter, so that ours do not collide."""
@@ -204,12 +298,62 @@ class DmDevice:
     dev: DevT
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MdMember:
+    """A device of an md array: what `/sys/block/mdN/md/dev-NAME` says of it.
+
+    `dev`: None when the device is gone from the host, though md still holds it. `size`: of the whole device. `state`:
+    the kernel's words, such as `in_sync`, `faulty`, `spare`. `slot`: its place in the array, None: it has none.
+    `errors`: read errors that the kernel counted.
+    """
+
+    name: DeviceName
+    dev: DevT | None
+    size: Sectors
+    state: tuple[str, ...] = ()
+    slot: int | None = None
+    errors: int = 0
+
+    @property
+    def faulty(self) -> bool:
+        """Whether md uses it no more because I/O on it failed, or somebody said so."""
+        return "faulty" in self.state
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MdArray:
+    """An md array (software RAID) of any level.
+
+    `state`: `md/array_state`, such as `clean` or `read-auto`. `level`: `multipath`, `raid1`, ...; empty: none yet.
+    `uuid`: as the kernel prints it, in groups of 8, 4, 4, 4 and 12 digits; empty: it has none, or the kernel does not
+    say. `metadata`: `0.90`, `1.0`, `1.1`, `1.2`, `none`, or `external:...`. `disks`: how many members it should have.
+    """
+
+    name: DeviceName
+    dev: DevT
+    level: str
+    state: str
+    uuid: str
+    metadata: str
+    disks: int
+    size: Sectors
+    members: tuple[MdMember, ...] = ()
+
+
 @dataclass(frozen=True, slots=True)
 class TextFile:
     """The text of a file at the instant of the snapshot (UTF-8, other bytes as lone surrogates)."""
 
     path: str
     text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """A user of the host: user id and primary group id."""
+
+    uid: int
+    gid: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -234,6 +378,8 @@ class HostFacts:
     udev_running: bool = False
     daemon: Daemon | None = None
     daemon_reachable: bool = False
+    md_personalities: tuple[str, ...] | None = None
+    """What the md driver can do now (`/proc/mdstat`), loaded modules only; None: the driver is not there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -252,6 +398,7 @@ class Snapshot:
     `config_files`: the main file first (absent from the tuple when it does not exist), then the drop-ins in the order
     in which they are read. `main_config` is the main file's path, also when there is none. Paths are in the order of
     their device numbers, maps in that of theirs. `failed_wwids`: of maps that the kernel once refused to make.
+    `accounts`: the users whose names are words of the configuration, by name.
     """
 
     taken_at: float
@@ -264,4 +411,8 @@ class Snapshot:
     maps: tuple[Map, ...] = ()
     other_devices: tuple[DmDevice, ...] = ()
     failed_wwids: tuple[Wwid, ...] = ()
+    accounts: Mapping[str, Account] = field(default_factory=dict)
+    foreign_maps: tuple[ForeignMap, ...] = ()
+    """Whatever `enable_foreign` says: that only decides on showing them."""
+    md_arrays: tuple[MdArray, ...] = ()
     gaps: tuple[Gap, ...] = ()

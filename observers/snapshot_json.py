@@ -16,7 +16,7 @@ from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from observers.dmtable import DEV_T, DevT
 from observers.errors import InputError
-from observers.snapshot import Snapshot
+from observers.snapshot import Hex, Path, Snapshot
 
 FORMAT = "mpathctl-snapshot"
 VERSION = 1
@@ -127,9 +127,20 @@ def _check(snapshot: Snapshot) -> None:
         if not DEV_T.fullmatch(dev):
             raise _Refused(f"bad field snapshot.{place}: input should be MAJOR:MINOR, found {dev!r}")
     for index, path in enumerate(snapshot.paths):
-        for name in ("page83_cached", "page83_device", "inquiry_device"):
-            if not _HEX.fullmatch(getattr(path, name) or ""):
+        for name, page in _pages(path):
+            if not _HEX.fullmatch(page or ""):
                 raise _Refused(f"bad field snapshot.paths.{index}.{name}: input should be bytes in hexadecimal")
+
+
+def _pages(path: Path) -> Iterator[tuple[str, Hex | None]]:
+    """Every field of bytes, by its name."""
+    for name in ("page83_cached", "page83_device", "inquiry_device"):
+        yield name, getattr(path, name)
+    if (identity := path.nvme_identity) is not None:
+        for name in ("descriptors", "namespace", "controller"):
+            yield f"nvme_identity.{name}", getattr(identity, name)
+    for number, page in path.vendor_pages.items():
+        yield f"vendor_pages.{number}", page
 
 
 def _numbers(snapshot: Snapshot) -> Iterator[tuple[str, DevT]]:
@@ -137,6 +148,15 @@ def _numbers(snapshot: Snapshot) -> Iterator[tuple[str, DevT]]:
     for field in ("paths", "maps", "other_devices"):
         for index, device in enumerate(getattr(snapshot, field)):
             yield f"{field}.{index}.dev", device.dev
+    for index, array in enumerate(snapshot.md_arrays):
+        yield f"md_arrays.{index}.dev", array.dev
+        for place, member in enumerate(array.members):
+            if member.dev is not None:
+                yield f"md_arrays.{index}.members.{place}.dev", member.dev
+    for index, foreign in enumerate(snapshot.foreign_maps):
+        yield f"foreign_maps.{index}.dev", foreign.dev
+        for number, each in enumerate(foreign.paths):
+            yield f"foreign_maps.{index}.paths.{number}.dev", each.dev
     for index, seen in enumerate(snapshot.maps):
         for number, dev in enumerate(seen.table.devices if seen.table else ()):
             yield f"maps.{index}.table, path {number}", dev

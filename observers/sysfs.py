@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from observers.dmtable import DevT, Sectors
+from observers.host import ReadHost
 from observers.identity import page80_serial
 from observers.inquiry import page83
 from observers.reading import NOT_PROVIDED, VANISHED, Reader
@@ -105,6 +106,9 @@ def _scsi(reader: Reader, path: Path) -> Path:
         path,
         protocol=place.protocol,
         target_node_name=place.target,
+        target_port_name=place.target_port,
+        host_node_name=place.host_node,
+        host_port_name=place.host_port,
         address=_scsi_address(reader, path.sysfs),
         vendor=reader.text(f"{device}/vendor", "vendor") or "",
         product=reader.text(f"{device}/model", "model") or "",
@@ -152,6 +156,25 @@ def _alua(reader: Reader, device: str, group: int | None) -> Alua:
         preferred=optional("preferred_path") == "1",
         handler="" if handler == "detached" else handler,
     )
+
+
+def resample(host: ReadHost, path: Path) -> Path:
+    """The path with what of its attributes changes by itself while it is the same device: its state, and the access
+    state that the kernel's device handler learnt of. What can't be read stays as it was."""
+    reader = Reader(host, path.name)
+    device = f"{path.sysfs}/device"
+    state = reader.text(f"{device}/state", "state")
+    path = path if state in (None, path.device_state) else replace(path, device_state=state or "")
+    if path.bus is not Bus.SCSI or not path.alua.handler:
+        return path
+    access = reader.text(f"{device}/access_state", "access_state")
+    preferred = reader.text(f"{device}/preferred_path", "preferred_path")
+    alua = replace(
+        path.alua,
+        access_state=path.alua.access_state if access is None else access,
+        preferred=path.alua.preferred if preferred is None else preferred == "1",
+    )
+    return path if alua == path.alua else replace(path, alua=alua)
 
 
 def _nvme(reader: Reader, path: Path) -> Path:

@@ -12,10 +12,16 @@ from observers.reading import NOT_PROVIDED, Reader
 
 
 class Transport(NamedTuple):
-    """`protocol`: such as `scsi:fcp`. `target`: node name, iSCSI name, SAS address ...; empty where there is none."""
+    """`protocol`: such as `scsi:fcp`. `target`: node name, iSCSI name, SAS address ...; empty where there is none.
+
+    `target_port`, `host_node`, `host_port`: world wide names, of Fibre Channel only.
+    """
 
     protocol: str
     target: str = ""
+    target_port: str = ""
+    host_node: str = ""
+    host_port: str = ""
 
 
 class _Rule(NamedTuple):
@@ -29,6 +35,20 @@ class _Rule(NamedTuple):
 
 def _fibre_channel(reader: Reader, _sysfs: str, parent: str) -> str:
     return reader.text(f"/sys/class/fc_remote_ports/{parent}/node_name", "target node name") or ""
+
+
+def _fibre_channel_ports(reader: Reader, parent: str) -> dict[str, str]:
+    """The names of the ports at both ends, of the remote port with this name."""
+
+    def name(place: str, attribute: str) -> str:
+        return reader.text(f"/sys/class/{place}/{attribute}", attribute, quiet=NOT_PROVIDED) or ""
+
+    host = f"fc_host/host{parent.removeprefix('rport-').partition(':')[0]}"
+    return {
+        "target_port": name(f"fc_remote_ports/{parent}", "port_name"),
+        "host_node": name(host, "node_name"),
+        "host_port": name(host, "port_name"),
+    }
 
 
 def _iscsi(reader: Reader, _sysfs: str, parent: str) -> str:
@@ -71,5 +91,7 @@ def transport(reader: Reader, sysfs: str) -> Transport:
     for rule in _RULES:
         for parent in reversed(parents):
             if rule.parent.fullmatch(parent):
-                return Transport(rule.protocol, rule.target(reader, sysfs, parent))
+                found = Transport(rule.protocol, rule.target(reader, sysfs, parent))
+                ports = _fibre_channel_ports(reader, parent) if rule.target is _fibre_channel else {}
+                return found._replace(**ports)
     return UNKNOWN

@@ -10,11 +10,14 @@ import sys
 from typing import TextIO
 
 from actuators.steps import Changed, Lost, Outcome, Refused, Step, Unchanged
-from controller.cli import topology
+from controller.cli import md_report
 from controller.cli.plan_json import plan_to_json
+from controller.protocol import picture
 from controller.reconcile import explain
+from controller.reconcile.md import MdMemory
 from controller.reconcile.plan import Memory
 from controller.runtime import cycle
+from controller.runtime.md_cycle import decide_md
 from controller.sandbox.host import SandboxHost
 from controller.sandbox.scenario import load_scenario
 from observers.errors import InputError, MpathError
@@ -36,11 +39,11 @@ def complain(message: str, *, hint: str = "") -> int:
     return FAILED
 
 
-def style_of(stream: TextIO) -> topology.Style:
+def style_of(stream: TextIO) -> picture.Style:
     """How to draw on a stream: signs that its encoding has, colours only on a terminal that did not decline them."""
-    plain = topology.UNICODE if (stream.encoding or "").lower().replace("-", "") == "utf8" else topology.ASCII
+    plain = picture.UNICODE if (stream.encoding or "").lower().replace("-", "") == "utf8" else picture.ASCII
     if stream.isatty() and not os.environ.get("NO_COLOR"):
-        return topology.coloured(plain)
+        return picture.coloured(plain)
     return plain
 
 
@@ -64,7 +67,7 @@ def snapshot_of(options: argparse.Namespace) -> Snapshot:
     """The snapshot that the options name: from a file, or of the host."""
     if options.snapshot is None:
         host = host_of(options)
-        return _usable(cycle.observe(host, _files(options)), host)
+        return _usable(cycle.observe(host, _files(options), everything=True), host)
     if options.sandbox is not None:
         raise InputError("--snapshot and --sandbox name two different hosts", hint="give one of them")
     if _files(options) != cycle.Files():
@@ -144,15 +147,19 @@ def reconcile(options: argparse.Namespace) -> int:
 
 
 def _dry_run(options: argparse.Namespace) -> int:
-    decision = cycle.decide(snapshot_of(options), Memory(), 0.0)
+    host = host_of(options) if options.snapshot is None else None
+    seen = snapshot_of(options) if host is None else _usable(cycle.observe(host, _files(options)), host)
+    decision, md = cycle.decide(seen, Memory(), 0.0), decide_md(host, seen, MdMemory(), 0.0)
+    pending = decision.pending or md.pending
     _tell(decision)
     if options.json:
-        sys.stdout.write(plan_to_json(decision.plan))
-        return PENDING if decision.pending else DONE
+        sys.stdout.write(plan_to_json(decision.plan, md=md.plan))
+        return PENDING if pending else DONE
     if options.topology:
-        sys.stdout.write(topology.draw(decision.snapshot, decision.desired, style_of(sys.stdout)) + "\n")
+        sys.stdout.write(picture.draw(decision.snapshot, decision.desired, style_of(sys.stdout)) + "\n")
     sys.stdout.write(explain.plan_text(decision.plan))
-    return PENDING if decision.pending else DONE
+    md_report.show(md)
+    return PENDING if pending else DONE
 
 
 def run_on(host: Host, files: cycle.Files, *, with_topology: bool) -> int:
@@ -163,7 +170,7 @@ def run_on(host: Host, files: cycle.Files, *, with_topology: bool) -> int:
         _usable(decision.snapshot, host)
         _tell(decision)
         if with_topology:
-            sys.stdout.write("Before:\n\n" + topology.draw(decision.snapshot, decision.desired, style) + "\n")
+            sys.stdout.write("Before:\n\n" + picture.draw(decision.snapshot, decision.desired, style) + "\n")
         sys.stdout.write(explain.plan_text(decision.plan))
 
     try:
@@ -175,8 +182,9 @@ def run_on(host: Host, files: cycle.Files, *, with_topology: bool) -> int:
             "another mpathctl reconcile is at work", hint=f"it holds {cycle.LOCK_FILE}; run this again when it is done"
         ) from error
     if with_topology:
-        sys.stdout.write("\nAfter:\n\n" + topology.draw(result.last.snapshot, result.last.desired, style))
-    return _verdict(result)
+        sys.stdout.write("\nAfter:\n\n" + picture.draw(result.last.snapshot, result.last.desired, style))
+    status = _verdict(result)
+    return status if md_report.run_md(host, result.last.snapshot) else FAILED
 
 
 def _show_outcome(step: Step, outcome: Outcome) -> None:
@@ -203,7 +211,7 @@ def _verdict(result: cycle.Result) -> int:
 
 def snapshot(options: argparse.Namespace) -> int:
     """`mpathctl snapshot`."""
-    text = to_json(cycle.observe(host_of(options), _files(options)))
+    text = to_json(cycle.observe(host_of(options), _files(options), everything=True))
     if options.output is None:
         sys.stdout.write(text)
         return DONE
@@ -219,5 +227,5 @@ def show_topology(options: argparse.Namespace) -> int:
     """`mpathctl show topology`."""
     decision = cycle.decide(snapshot_of(options), Memory(), 0.0)
     _tell(decision)
-    sys.stdout.write(topology.draw(decision.snapshot, decision.desired, style_of(sys.stdout)))
+    sys.stdout.write(picture.draw(decision.snapshot, decision.desired, style_of(sys.stdout)))
     return DONE

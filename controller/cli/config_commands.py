@@ -30,11 +30,11 @@ from controller.cli import commands
 from controller.cli.config_report import Checked, as_json, as_text
 from desired.conf.printer import Present, print_config
 from desired.config import Config, ConfigRefused, check_files, load_config
-from desired.derive import derive
+from desired.derive import derive, surroundings_in
 from desired.model import ConfigMessage, Verdict
 from desired.precedence import DeviceKind
-from desired.values import Account, Surroundings
-from observers import config_files, system
+from desired.values import ROOT, Account, Surroundings
+from observers import accounts, config_files, system
 from observers.config_files import DROP_IN_DIRECTORY, MAIN_FILE
 from observers.errors import InputError
 from observers.host import ReadHost
@@ -86,13 +86,14 @@ def show_config(options: argparse.Namespace) -> int:
     snapshot = commands.snapshot_of(options) if options.local or options.snapshot is not None else None
     if options.snapshot is not None and snapshot is not None:
         files, main = snapshot.config_files, snapshot.main_config
-        surroundings = Surroundings(native_nvme=snapshot.host.native_nvme_multipath)
+        surroundings = surroundings_in(snapshot)
     else:
         host = commands.host_of(options)
         main = options.config
         # Without the usual main file the built-in values count; a file that somebody names should be there.
         files = _files_of(host, main, options.config_dir, required=main != MAIN_FILE)
-        surroundings = surroundings_of(host, accounts=Accounts() if options.sandbox is None else None)
+        known = Accounts() if options.sandbox is None else {**ROOT, **accounts.observe(Reader(host, "host"), files)}
+        surroundings = surroundings_of(host, accounts=known)
     return _show(files, main, surroundings, snapshot if options.local else None)
 
 

@@ -6,7 +6,8 @@ than that: the real host is only ever handed to the observers.
 
 import sys
 
-from controller.cli import commands, topology
+from controller.cli import commands
+from controller.protocol import picture
 from controller.reconcile import explain
 from controller.reconcile.plan import Memory
 from controller.runtime import cycle
@@ -22,7 +23,7 @@ SCENARIOS = {
 }
 
 
-def demo(style: topology.Style) -> int:
+def demo(style: picture.Style) -> int:
     """Show every scenario; the exit status (1 when one of them did not converge)."""
     failed = [name for name, story in SCENARIOS.items() if _show(name, story) != commands.DONE]
     _own_disks(RealHost(), style)
@@ -46,7 +47,7 @@ def _show(name: str, story: str) -> int:
     return status
 
 
-def _own_disks(host: ReadHost, style: topology.Style) -> None:
+def _own_disks(host: ReadHost, style: picture.Style) -> None:
     snapshot = cycle.observe(host, cycle.Files())
     shared = len(snapshot.paths) > len({path.udev.get("ID_SERIAL", path.name) for path in snapshot.paths})
     if snapshot.host.dm_version is None or not (snapshot.maps or shared):
@@ -54,4 +55,4 @@ def _own_disks(host: ReadHost, style: topology.Style) -> None:
         return
     _title("This host: a dry run, nothing is changed.")
     decision = cycle.decide(snapshot, Memory(), host.monotonic())
-    sys.stdout.write(topology.draw(snapshot, decision.desired, style) + "\n" + explain.plan_text(decision.plan))
+    sys.stdout.write(picture.draw(snapshot, decision.desired, style) + "\n" + explain.plan_text(decision.plan))

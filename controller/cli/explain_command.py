@@ -12,7 +12,7 @@ import sys
 from controller.cli import commands, explain_json, explain_text
 from controller.reconcile.plan import MapPlan, Memory
 from controller.runtime import cycle
-from desired.config import load_config
+from desired.derive import config_in
 from desired.evidence import Evidence, find_device, find_map, gather, subjects
 from desired.explain_subjects import (
     explain_admissions,
@@ -21,7 +21,6 @@ from desired.explain_subjects import (
     explain_path,
     explain_path_property,
 )
-from desired.values import Surroundings
 from observers.snapshot import Snapshot, Wwid
 
 PATH, MAP = "path", "map"
@@ -42,9 +41,7 @@ def explain(options: argparse.Namespace) -> int:
 
 def _evidence(decision: cycle.Decision) -> Evidence:
     snapshot: Snapshot = decision.snapshot
-    surroundings = Surroundings(native_nvme=snapshot.host.native_nvme_multipath)
-    config = load_config(snapshot.config_files, main=snapshot.main_config, surroundings=surroundings)
-    return gather(config, snapshot, decision.desired, resident=snapshot.host.daemon is not None)
+    return gather(config_in(snapshot), snapshot, decision.desired, resident=snapshot.host.daemon is not None)
 
 
 def _property(evidence: Evidence, options: argparse.Namespace) -> str:

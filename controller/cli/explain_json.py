@@ -61,6 +61,10 @@ def of_path(found: PathExplanation) -> Document:
         "group": found.group or None,
         "groups": found.groups or None,
         "properties": [_explanation(each) for each in found.properties],
+        "tunables": [
+            {"file": each.file, "now": each.now, "wanted": _resolved(each.wanted) if each.wanted is not None else None}
+            for each in found.tunables
+        ],
     }
 
 

@@ -10,7 +10,7 @@ from controller.reconcile.plan import MapPlan
 from desired.contenders import Contender, Matched
 from desired.evidence import Subject
 from desired.explain import WWID, Explanation
-from desired.explain_subjects import MapExplanation, MemberExplanation, PathExplanation
+from desired.explain_subjects import MapExplanation, MemberExplanation, PathExplanation, TunableExplanation
 from desired.model import Admission, Origin, OriginKind, Resolved, Verdict
 from desired.prospects import AdmissionExplanation, Prospect
 from desired.sightings import CLAIM
@@ -185,6 +185,18 @@ def _path(found: PathExplanation) -> Iterator[str]:
     yield ""
     yield "properties:" if found.map else "properties, as they would be if it were a path:"
     yield from _properties(found.properties)
+    if found.tunables:
+        yield "in sysfs:"
+        yield from _aligned([_tunable(each) for each in found.tunables], _INDENT)
+
+
+def _tunable(each: TunableExplanation) -> list[str]:
+    """`rport-1:0-0/dev_loss_tmo  60, should be 600  defaults section (...)`."""
+    folder, _, name = each.file.rpartition("/")
+    subject = f"{folder.removesuffix('/queue').rpartition('/')[2]}/{name}"
+    if each.wanted is None or each.wanted.value == each.now:
+        return [subject, each.now, place(each.wanted.origin) if each.wanted is not None else "as it is"]
+    return [subject, f"{each.now}, should be {each.wanted.value}", place(each.wanted.origin)]
 
 
 def _priority(priority: Resolved[int | None]) -> str:

@@ -10,10 +10,15 @@ from collections.abc import Sequence
 
 from controller import __version__
 from controller.cli import commands
+from controller.cli.client_commands import add_actions, add_shown
 from controller.cli.config_commands import add_check_config, add_show_config
+from controller.cli.daemon_commands import add_daemon_commands
 from controller.cli.demo import demo
 from controller.cli.explain_command import explain
+from controller.cli.md_command import add_show_md
 from controller.cli.preview_command import preview
+from controller.cli.replay_command import add_replay
+from controller.cli.run_command import add_run
 from controller.runtime.cycle import Files
 from observers.errors import MpathError
 
@@ -45,9 +50,13 @@ def build_parser() -> argparse.ArgumentParser:
     _add_show(subparsers)
     _add_preview(subparsers)
     _add_explain(subparsers)
+    add_run(subparsers.add_parser("run", help="watch over the maps: the daemon, in the foreground"))
     add_check_config(
         subparsers.add_parser("check-config", help="tell everything that is wrong with a configuration file")
     )
+    add_actions(subparsers)
+    add_daemon_commands(subparsers)
+    add_replay(subparsers.add_parser("replay", help="decide again what a daemon's flight recorder has, and compare"))
     demo_parser = subparsers.add_parser(
         "demo", help="show the main job on the sandbox; on this host's own disks a dry run, never more"
     )
@@ -95,7 +104,9 @@ def _add_show(subparsers: "Subparsers[argparse.ArgumentParser]") -> None:
         "--after", metavar="SECONDS", type=_seconds, help="with --sandbox: let this much virtual time pass first"
     )
     topology.set_defaults(run=commands.show_topology)
+    add_show_md(kinds.add_parser("md", help="list the md multipath arrays and their members"), seconds=_seconds)
     add_show_config(kinds.add_parser("config", help="print the merged configuration, as `multipath -t` does"))
+    add_shown(kinds)
 
 
 def _add_preview(subparsers: "Subparsers[argparse.ArgumentParser]") -> None:

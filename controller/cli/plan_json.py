@@ -3,18 +3,19 @@
 import json
 from typing import Any
 
-from pydantic import TypeAdapter
-
+from controller.reconcile.md import MdPlan
 from controller.reconcile.plan import Plan
+from controller.runtime.forms import form
 
 PLAN_VERSION = 1
 """Raised when a reader of the last version would misunderstand."""
 
-_PLAN = TypeAdapter[Plan](Plan)
 
+def plan_to_json(plan: Plan, *, md: MdPlan | None = None) -> str:
+    """`{"format": "mpathctl-plan", "version": 1, "records": [...], "maps": [...]}`; a step has its kind as `step`.
 
-def plan_to_json(plan: Plan) -> str:
-    """`{"format": "mpathctl-plan", "version": 1, "records": [...], "maps": [...]}`; a step has its kind as `step`."""
+    `md`: the arrays of level multipath, where there are any.
+    """
     document = {
         "format": "mpathctl-plan",
         "version": PLAN_VERSION,
@@ -30,8 +31,19 @@ def plan_to_json(plan: Plan) -> str:
             for each in plan.maps
         ],
     }
+    if md is not None and md.arrays:
+        document["md"] = [
+            {
+                "array": each.array.name,
+                "uuid": each.array.uuid,
+                "reasons": list(each.reasons),
+                "steps": [_step(step) for step in each.steps],
+            }
+            for each in md.arrays
+        ]
     return json.dumps(document, indent=2) + "\n"
 
 
 def _step(step: Any) -> dict[str, Any]:
-    return {"step": type(step).__name__, **TypeAdapter(type(step)).dump_python(step, mode="json")}
+    content: dict[str, Any] = form(step)
+    return {"step": type(step).__name__, **content}

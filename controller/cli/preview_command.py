@@ -7,6 +7,7 @@ changes anything; the candidate's files are read here, at the edge.
 
 import argparse
 import sys
+from dataclasses import replace
 
 from controller.cli import commands
 from controller.cli.config_report import Checked, as_text
@@ -15,19 +16,24 @@ from controller.cli.preview_text import preview_text
 from controller.reconcile.plan import Memory
 from controller.reconcile.preview import Preview, Side, compare, under
 from controller.runtime import cycle
-from desired.config import ConfigRefused, load_config
-from desired.values import Surroundings
-from observers import config_files
+from desired.config import ConfigRefused
+from desired.derive import config_in
+from observers import accounts, config_files
 from observers.errors import InputError
 from observers.host import ReadHost
 from observers.kernel.real_host import RealHost
+from observers.reading import Reader
 from observers.snapshot import Snapshot, TextFile
 
 
 def preview(options: argparse.Namespace) -> int:
     """`mpathctl preview`."""
     snapshot = commands.snapshot_of(options)
-    made = of_candidate(snapshot, _with_candidate(options, snapshot, RealHost()))
+    candidate = _with_candidate(options, snapshot, RealHost())
+    if options.snapshot is None:
+        users = accounts.observe(Reader(commands.host_of(options), "host"), candidate.config_files)
+        candidate = replace(candidate, accounts=users)
+    made = of_candidate(snapshot, candidate)
     _tell(snapshot)
     sys.stdout.write(preview_to_json(made) if options.json else preview_text(made))
     return commands.PENDING if made.changes else commands.DONE
@@ -49,9 +55,8 @@ def of_candidate(snapshot: Snapshot, candidate: Snapshot) -> Preview:
 
 
 def _side(snapshot: Snapshot) -> Side:
-    surroundings = Surroundings(native_nvme=snapshot.host.native_nvme_multipath)
-    config = load_config(snapshot.config_files, main=snapshot.main_config, surroundings=surroundings)
-    decision = cycle.decide(snapshot, Memory(), 0.0)
+    config = config_in(snapshot)
+    decision = cycle.decide(snapshot, Memory(), 0.0, config=config)
     return Side(
         file=snapshot.main_config,
         config=config,

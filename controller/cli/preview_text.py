@@ -10,7 +10,9 @@ from collections.abc import Callable, Iterable, Sequence
 
 from actuators.steps import (
     CreateMap,
+    DeletePath,
     FailPath,
+    MarkFailed,
     ReinstatePath,
     ReloadMap,
     RememberWwid,
@@ -20,17 +22,22 @@ from actuators.steps import (
     Step,
     SwitchGroup,
     TriggerUevent,
+    UnmarkFailed,
     WriteBindings,
+    WriteTunable,
 )
 from controller.cli.config_report import brief, place
 from controller.reconcile.explain import step_text
 from controller.reconcile.preview import Cause, DiskChange, Fate, MapPreview, Preview, TracedStep, ValueChange
 from desired.model import Admission, ConfigMessage, Resolved, Verdict
 
+SURROGATES, _BYTE_MIN, _BYTE_MAX = 0xDC00, 0x80, 0xFF
+"""How bytes that are not UTF-8 stand in a text (PEP 383)."""
+
 NAMED = 20
 """How many unchanged maps, or disks that change alike, are named; what is beyond is counted."""
 
-REMOVAL, MESSAGE, UEVENT = "removal", "message only", "uevent only"
+REMOVAL, MESSAGE, UEVENT, TUNING = "removal", "message only", "uevent only", "tuning only"
 ALTERED = " due already, in another form"
 _WORDS: dict[type[Step], str] = {
     CreateMap: "new map",
@@ -42,12 +49,16 @@ _WORDS: dict[type[Step], str] = {
     FailPath: MESSAGE,
     ReinstatePath: MESSAGE,
     TriggerUevent: UEVENT,
+    WriteTunable: TUNING,
+    DeletePath: "deleted path",
     RememberWwid: "",
     WriteBindings: "",
+    MarkFailed: "",
+    UnmarkFailed: "",
 }
-_COUNTED = frozenset({"new map", "reload", "rename", REMOVAL})
+_COUNTED = frozenset({"new map", "reload", "rename", "deleted path", REMOVAL})
 """Words that have a plural."""
-_MINOR = (MESSAGE, UEVENT)
+_MINOR = (MESSAGE, TUNING, UEVENT)
 """Told only when nothing else is done to the map."""
 
 _TAGS = {
@@ -75,7 +86,13 @@ def preview_text(preview: Preview) -> str:
     """The whole preview. Ends with a newline."""
     sections = [tuple(section(preview)) for section in _SECTIONS]
     lines = "\n\n".join("\n".join(section) for section in sections if section)
-    return "".join(c if c == "\n" or c.isprintable() else "?" for c in lines) + "\n"
+    return "".join(c if c == "\n" or c.isprintable() else _shown(c) for c in lines) + "\n"
+
+
+def _shown(char: str) -> str:
+    """A character that can't be printed. A byte that is not UTF-8 keeps its value: two names may differ in it alone."""
+    byte = ord(char) - SURROGATES
+    return f"\\x{byte:02x}" if _BYTE_MIN <= byte <= _BYTE_MAX else "?"
 
 
 def outcome(each: MapPreview) -> str:

@@ -9,17 +9,18 @@ As in multipath-tools 0.14.3, except that a device may also be named by a link o
 counts only if it is not blacklisted itself, and that all messages go to standard error.
 """
 
-import getopt
 import os
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from actuators.records import begin_wait
 from actuators.steps import Changed, Refused
+from controller.cli.multipath_arguments import Invocation
+from controller.cli.multipath_program import Subject
 from desired.admission import Rules
-from desired.config import Config, ConfigRefused, load_config
-from desired.derive import identify, rules_in_force
+from desired.config import Config, ConfigRefused
+from desired.derive import config_in, identify, rules_in_force
 from desired.model import ConfigMessage
 from desired.observed import observe
 from desired.validity import (
@@ -39,7 +40,6 @@ from desired.validity import (
     reply,
     second_path_wait,
 )
-from desired.values import Surroundings
 from observers import claim, runtime_files
 from observers.config_files import Places
 from observers.errors import InputError, MpathError
@@ -51,9 +51,7 @@ from observers.snapshot import DeviceName, Path, Snapshot, Usage
 OK, FAIL = 0, 1
 DEVICE_PATH = "DM_MULTIPATH_DEVICE_PATH"
 SOCKET_NAME = "MULTIPATH_SOCKET_NAME"
-USAGE = "usage: multipath -u|-c [-i] [-v level] device\n"
 
-_OPTIONS = "uciv:"
 _MESSAGES, _REASONS = 2, 3
 """Verbosities from which on messages about the configuration (of `-c`), and reasons, are told."""
 
@@ -69,31 +67,18 @@ class Question:
     verbosity: int = 2
 
 
-def command(arguments: Sequence[str]) -> int | None:
-    """Answer on this host the question that a command line asks: the exit status; None when it asks something else."""
-    try:
-        question = read(arguments)
-    except InputError as error:
-        sys.stderr.write(f"{error}\n{USAGE}")
-        return FAIL
-    return None if question is None else answer(RealHost(), question, os.environ)
+def run(subject: Subject) -> int:
+    """Answer on this host the question that a command line asks: the exit status."""
+    return answer(RealHost(), asked_by(subject.invocation), os.environ)
 
 
-def read(arguments: Sequence[str]) -> Question | None:
-    """The question that a command line asks; None when it asks something else. `InputError`: it is no command line."""
-    try:
-        options, rest = getopt.gnu_getopt(list(arguments), _OPTIONS)
-    except getopt.GetoptError:
-        return None
-    given = dict(options)
-    if not given.keys() & {"-u", "-c"}:
-        return None
-    level = given.get("-v", str(_MESSAGES))
-    if not level[:1].isdecimal():
-        raise InputError(f"-v {level}: not a number")
-    digits = level[: next((at for at, sign in enumerate(level) if not sign.isdecimal()), len(level))]
+def asked_by(invocation: Invocation) -> Question:
+    """The question that a command line asks."""
     return Question(
-        of_udev="-u" in given, device=rest[0] if rest else "", ignore_file="-i" in given, verbosity=int(digits)
+        of_udev=invocation.of_udev,
+        device=invocation.device,
+        ignore_file=invocation.ignore_wwids,
+        verbosity=invocation.verbosity,
     )
 
 
@@ -171,9 +156,8 @@ def _configuration(asked: _Asked, snapshot: Snapshot) -> Config:
     if unreadable:
         raise InputError(f"the configuration could not be read: {unreadable}")
     level = _REASONS if asked.question.of_udev else _MESSAGES
-    surroundings = Surroundings(native_nvme=snapshot.host.native_nvme_multipath)
     try:
-        config = load_config(snapshot.config_files, main=snapshot.main_config, surroundings=surroundings)
+        config = config_in(snapshot)
     except ConfigRefused as refused:
         _tell(refused.messages, asked, level)
         raise

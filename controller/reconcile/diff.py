@@ -206,11 +206,11 @@ def _selector_text(group: TableGroup) -> str:
 def _argument_differences(
     have: Mapping[frozenset[DevT], TableGroup], want: Mapping[frozenset[DevT], TableGroup]
 ) -> Iterable[Difference]:
+    """Both as the new selector would take them: what only its change makes of them is told with the selector."""
     for key, new in want.items():
-        old = have[key]
-        had = {path.dev: path.args for path in old.paths}
+        had = {path.dev: path.args for path in have[key].paths}
         for path in new.paths:
-            if _path_args(old.selector, had[path.dev]) != _path_args(new.selector, path.args):
+            if _path_args(new.selector, had[path.dev]) != _path_args(new.selector, path.args):
                 yield Difference(What.PATH_ARGS, _path_text(path.dev, had[path.dev]), _path_text(path.dev, path.args))
 
 

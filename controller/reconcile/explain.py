@@ -7,7 +7,9 @@ from collections.abc import Iterable
 
 from actuators.steps import (
     CreateMap,
+    DeletePath,
     FailPath,
+    MarkFailed,
     Ownership,
     RecordStep,
     ReinstatePath,
@@ -20,7 +22,9 @@ from actuators.steps import (
     SwitchGroup,
     TriggerUevent,
     UdevFlags,
+    UnmarkFailed,
     WriteBindings,
+    WriteTunable,
 )
 from controller.reconcile.plan import MapPlan, Plan
 from observers.dmtable import Sectors
@@ -40,19 +44,31 @@ def step_text(step: Step) -> str:
         case RenameMap():
             return f"rename {step.map.name} to {step.new_name} (udev {_flags(step.udev)})"
         case RemoveMap():
-            return f"remove {step.map.name} (udev {_flags(step.udev)})"
+            later = "when it is closed, " if step.deferred else ""
+            return f"remove {step.map.name} ({later}udev {_flags(step.udev)})"
         case SwitchGroup():
             return f"switch {step.map.name} to group {step.group}"
-        case FailPath():
-            return f"fail path {step.dev} ({step.name}) of {step.map.name}"
-        case ReinstatePath():
-            return f"reinstate path {step.dev} ({step.name}) of {step.map.name}"
+        case FailPath() | ReinstatePath() | DeletePath():
+            return _path(step)
         case SetQueueing():
             return f"let I/O {'wait' if step.queue else 'fail'} when {step.map.name} has no path left"
         case TriggerUevent():
             return f"have udev look at {step.name} ({step.dev}) again: a change event"
-        case RememberWwid() | WriteBindings():
+        case WriteTunable():
+            return f"write {step.value} to {step.file} (it is {step.expected})"
+        case RememberWwid() | WriteBindings() | MarkFailed() | UnmarkFailed():
             return _record(step)
+
+
+def _path(step: FailPath | ReinstatePath | DeletePath) -> str:
+    path = f"path {step.dev} ({step.name}) of {step.map.name}"
+    match step:
+        case FailPath():
+            return f"fail {path}"
+        case ReinstatePath():
+            return f"reinstate {path}"
+        case DeletePath():
+            return f"delete {path} at {step.sysfs}, if its logical unit is still not mapped"
 
 
 def _create(step: CreateMap) -> str:
@@ -70,9 +86,15 @@ def _reload(step: ReloadMap) -> str:
 def _record(step: RecordStep) -> str:
     if isinstance(step, RememberWwid):
         return f"add {step.wwid} to {step.file}"
+    if isinstance(step, MarkFailed | UnmarkFailed):
+        return f"{'make' if isinstance(step, MarkFailed) else 'remove'} {step.file}: its map {_made(step)}"
     lines = sum(1 for line in step.text.splitlines() if line and not line.startswith("#"))
     verb = "make" if step.expected is None else "replace"
     return f"{verb} {step.file} ({lines} {'binding' if lines == 1 else 'bindings'})"
+
+
+def _made(step: MarkFailed | UnmarkFailed) -> str:
+    return "could not be made" if isinstance(step, MarkFailed) else "is made"
 
 
 def _table(size: Sectors, params: str) -> str:

@@ -17,8 +17,8 @@ anything but its arguments.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from controller.reconcile.beliefs import PathFacts
 from controller.reconcile.diff import group_key
-from controller.reconcile.health import PathFacts
 from desired.model import Failback, FailbackMode
 from observers.dmtable import DevT, GroupState, MultipathTable
 from observers.snapshot import Map

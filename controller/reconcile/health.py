@@ -1,161 +1,322 @@
-"""Path health against what dm believes: which paths should be active, as a table.
+"""The path state machine: from a checker's answers to the state that counts, and when to ask again.
 
-Theory of operation. A checker's answer is a state out of eleven (multipathd's `show status`); dm knows two, active and
-failed. `WISHES` says for every state what dm should believe. AS_IS means that the answer is not one: a check that
-is still running, or that could not be made, is a reason neither to take a path away nor to give it back, so dm keeps
-what it has. Everything follows from comparing the wish with what dm will hold *after the table of this plan is
-loaded*: the kernel starts every path of a new table as active, so AS_IS may need a message too.
+Theory of operation. A checker answers with one of eleven states. Six of them say something of the path and are stored;
+the rest are events (a time-out, a device that is gone, a logical unit that is no longer mapped), which count as down
+with their message kept, or no answer at all, which leaves what was stored. `ROWS` says which is which:
 
-Two facts outrank the table. A path whose device says that it is another logical unit must fail at once: each write
-there destroys somebody's data. And a standby (ghost) path that the host can't activate itself (implicit asymmetric
-access only) comes back only beside a path that is up: alone it would fail its first I/O and come back for ever.
+    answer                            stored                        asked again
+    up, ghost                         the same (up without a size   after the interval, which doubles while the
+                                      is ghost), or delayed         state stays, up to max_polling_interval
+    down, shaky                       the same                      after polling_interval
+    timeout, removed, disconnected    down                          after polling_interval
+    pending                           as before                     after 1 s
+    unchecked, wild, delayed          as before                     after the interval as it is
 
-In: states, what dm has. Out: wishes and words. It must never make a step.
+Where nothing was stored yet (unchecked, wild), whatever is answered first is stored.
+
+A good answer is not yet a path that may be used. An account of its failures (`flaky`) may hold it back: it is stored as
+delayed, or, where marginal paths have groups of their own, as it is with a mark. And its identity must have been read
+in the present epoch (`fencing`): returning to good ends the epoch, and so does everything else that could have put
+another unit behind the path. `settled` gives the planner the stored state; whether identity is due it asks the memory.
+
+Checks of many paths spread over the interval by themselves: every path has a phase, and is due at those instants of the
+host's monotonic clock that have this phase within its interval, whenever it was last asked.
+
+In: a memory, an answer, how the path is to be cared for, the time. Out: the next memory. Pure: no clock, no state. It
+must never say what dm should believe (`beliefs`), nor wait for anything.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from enum import Enum
 
-from controller.reconcile.view import View
-from desired.model import DesiredMap
-from observers.dmtable import DevT
-from observers.snapshot import Map, Path, PathState
+from controller.reconcile import fencing, flaky, purge_memory
+from controller.reconcile.fencing import Identity, Quarantine, Reading, Sign
+from controller.reconcile.flaky import Errors, Sampling
+from controller.reconcile.purge_memory import Purging
+from desired.care import PathCare
+from desired.values import MarginalPathgroups
+from observers.snapshot import Health, Path, PathState
 
-IMPLICIT_ONLY = 1
-"""TPGS of the standard INQUIRY data (SPC-5 clause 6.6.2): access states change, but not by the host's command."""
+SOON = 1.0
+"""Seconds until a check is asked after that is still running: a tick of multipathd's loop."""
 
-
-class Wish(Enum):
-    """What dm should believe of a path."""
-
-    ACTIVE = "active"
-    FAILED = "failed"
-    AS_IS = "as it is"
+GOLDEN = 0.6180339887498949
+"""The golden ratio's fraction: its multiples, modulo 1, are spread evenly however many are taken."""
 
 
-WISHES: Mapping[PathState, Wish] = {
-    PathState.UP: Wish.ACTIVE,
-    PathState.GHOST: Wish.ACTIVE,
-    PathState.DOWN: Wish.FAILED,
-    PathState.SHAKY: Wish.FAILED,
-    PathState.TIMEOUT: Wish.FAILED,
-    PathState.REMOVED: Wish.FAILED,
-    PathState.DELAYED: Wish.FAILED,
-    PathState.DISCONNECTED: Wish.FAILED,
-    PathState.PENDING: Wish.AS_IS,
-    PathState.UNCHECKED: Wish.AS_IS,
-    PathState.WILD: Wish.AS_IS,
-}
+class Again(Enum):
+    """When to ask again."""
 
-MEANINGS: Mapping[PathState, str] = {
-    PathState.UP: "is up",
-    PathState.GHOST: "is a standby path",
-    PathState.DOWN: "is down",
-    PathState.SHAKY: "is shaky",
-    PathState.TIMEOUT: "did not answer in time",
-    PathState.REMOVED: "is gone",
-    PathState.DELAYED: "is held back after it failed too often",
-    PathState.DISCONNECTED: "leads to a logical unit that is no longer mapped",
-    PathState.PENDING: "is still being checked",
-    PathState.UNCHECKED: "was not checked",
-    PathState.WILD: "could not be checked",
-}
+    AFTER_INTERVAL = "after the interval"
+    SOON = "soon"
 
 
 @dataclass(frozen=True, slots=True)
-class PathFacts:
-    """All that decides about one path of one map.
+class Row:
+    """What an answer does. `stored`: the state that it is stored as; None: the stored one stays."""
 
-    `active`: what dm believes now, None when the path is not in the live table. `member`: whether it is a path of the
-    desired map. `mismatch`: why it must not be used at all, or empty. `held_ghost`: see the theory above.
+    stored: PathState | None
+    again: Again = Again.AFTER_INTERVAL
+
+
+ROWS: Mapping[PathState, Row] = {
+    PathState.UP: Row(PathState.UP),
+    PathState.GHOST: Row(PathState.GHOST),
+    PathState.DOWN: Row(PathState.DOWN),
+    PathState.SHAKY: Row(PathState.SHAKY),
+    PathState.TIMEOUT: Row(PathState.DOWN),
+    PathState.REMOVED: Row(PathState.DOWN),
+    PathState.DISCONNECTED: Row(PathState.DOWN),
+    PathState.PENDING: Row(None, Again.SOON),
+    PathState.UNCHECKED: Row(None),
+    PathState.WILD: Row(None),
+    PathState.DELAYED: Row(None),
+}
+
+UNKNOWN = frozenset({PathState.UNCHECKED, PathState.WILD})
+"""Stored states that are none: the first answer is stored, whatever it is."""
+
+FAULTY = frozenset({PathState.DOWN, PathState.SHAKY})
+"""Stored states in which the path itself is bad."""
+
+
+class Mark(Enum):
+    """Why a path is marginal."""
+
+    ERRORS = "errors"
+    """Its account of failures holds it."""
+    COMMAND = "command"
+    FABRIC = "fabric"
+    """The fabric said that its link is impaired (FPIN)."""
+
+
+NO_ANSWER = Health("none", PathState.UNCHECKED)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PathMemory:
+    """What is known of one path from one check to the next. Times: monotonic seconds.
+
+    `state`: the stored one, which counts. `previous`: the one before it, left at `since`. `answer`: the checker's last
+    word. `interval`: the present one. `phase`: its place within an interval, from 0 to below 1. `due`: of the next
+    check. `failures`: how often it turned from good to bad.
     """
 
-    dev: DevT
-    state: PathState
-    active: bool | None
-    member: bool
-    mismatch: str = ""
-    held_ghost: bool = False
+    state: PathState = PathState.UNCHECKED
+    previous: PathState = PathState.UNCHECKED
+    since: float = 0.0
+    answer: Health = NO_ANSWER
+    interval: float = 5.0
+    phase: float = 0.0
+    due: float = 0.0
+    failures: int = 0
+    errors: Errors = flaky.NO_ERRORS
+    sample: Sampling = flaky.NOT_SAMPLED
+    marks: frozenset[Mark] = frozenset()
+    identity: Identity = field(default_factory=Identity)
+    purge: Purging = purge_memory.NOT_PURGED
 
     @property
-    def wish(self) -> Wish:
-        """What dm should believe. A path that no longer belongs to the map is never given back."""
-        if self.mismatch:
-            return Wish.FAILED
-        wish = WISHES[self.state]
-        if wish is Wish.ACTIVE and (self.held_ghost or not self.member):
-            return Wish.AS_IS
-        return wish
+    def identity_due(self) -> bool:
+        """Whether the path may not be used before its identity was read again."""
+        return bool(self.identity.due)
 
     @property
-    def usable(self) -> bool:
-        """Whether I/O may go there: known to be up or on standby, and the right logical unit."""
-        return self.state.usable and not self.mismatch
+    def quarantined(self) -> Quarantine | None:
+        """Which unit it should be, and which it said it is; None: it did not deny."""
+        return self.identity.quarantine
 
     @property
-    def works(self) -> bool:
-        """Whether I/O goes there now as far as anybody knows: dm believes in it and no checker says otherwise."""
-        return not self.mismatch and (self.state.usable or (bool(self.active) and WISHES[self.state] is Wish.AS_IS))
+    def marginal(self) -> bool:
+        """Whether it belongs into a group for marginal paths."""
+        return bool(self.marks)
 
     @property
-    def active_after(self) -> bool:
-        """What dm should believe when the plan is done."""
-        if self.wish is Wish.AS_IS:
-            return self.active is not False
-        return self.wish is Wish.ACTIVE
+    def sampling(self) -> bool:
+        """Whether it is to be read from now, for `sampled` to be told of the outcome."""
+        return self.sample.phase is flaky.Phase.SAMPLING
 
-    def needs_message(self, *, loaded: bool) -> bool:
-        """Whether dm must be told: a table just loaded has only active paths, and a standby path may stay so."""
-        if loaded and self.held_ghost:
-            return False
-        believed = True if loaded else self.active
-        return believed is not self.active_after
+    @property
+    def held_until(self) -> float | None:
+        """Until when it is held back although it answers well; None: it is not, or nobody knows."""
+        return self.errors.held_until if self.errors.held_until is not None else self.sample.until
 
-
-def facts(view: View, live: Map | None, wanted: DesiredMap | None) -> dict[DevT, PathFacts]:
-    """The facts of every path that is in the live table or in the desired map."""
-    states = {member.dev: member.state for member in wanted.members} if wanted else {}
-    active = {path.dev: path.active for path in live.status.paths} if live and live.status else {}
-    found = {}
-    for dev in {**active, **states, **dict.fromkeys(wanted.table.devices if wanted else ())}:
-        state = states.get(dev) or _state(view, view.paths.get(dev))
-        ghost = state is PathState.GHOST and active.get(dev) is False and _held(view, dev, states)
-        lie = view.mismatched.get(dev)
-        mismatch = lie.reason or "its device is another logical unit" if lie else ""
-        found[dev] = PathFacts(dev, state, active.get(dev), dev in states, mismatch, ghost)
-    return found
+    @property
+    def held(self) -> bool:
+        """Whether its account of failures holds it back."""
+        return self.errors.held_until is not None or self.sample.holds
 
 
-def _state(view: View, path: Path | None) -> PathState:
-    """A path that was not seen is gone, unless there are disks that could not be read: then nobody knows."""
-    if path is not None:
-        return path.health.state
-    return PathState.UNCHECKED if view.unseen else PathState.REMOVED
+def first(number: int, care: PathCare, *, now: float) -> PathMemory:
+    """The memory of a path that was never checked. `number`: how many came before it, which spreads the checks."""
+    phase = number * GOLDEN % 1.0
+    interval = float(care.polling_interval)
+    return PathMemory(since=now, interval=interval, phase=phase, due=now + phase * interval)
 
 
-def _held(view: View, dev: DevT, states: Mapping[DevT, PathState]) -> bool:
-    path = view.paths.get(dev)
-    return path is not None and path.alua.tpgs == IMPLICIT_ONLY and PathState.UP not in states.values()
+def follow(stored: PathState, answer: PathState) -> PathState:
+    """The state to store, before anything holds the path back."""
+    known = ROWS[answer].stored
+    if known is not None:
+        return known
+    return answer if stored in UNKNOWN else stored
 
 
-def words(view: View, fact: PathFacts) -> str:
-    """Why a path is as it is, without its name: `tur reports path is down`."""
-    path = view.paths.get(fact.dev)
-    if fact.mismatch:
-        return fact.mismatch
-    if path is None:
-        return f"it was not seen, but not all could be: {view.unseen}" if view.unseen else "its device is gone"
-    if path.health.state is fact.state and path.health.message:
-        return _said(path.health.checker, path.health.message)
-    if not fact.state.usable and path.device_state not in ("", "running", "live"):
-        return f"sysfs says {path.device_state}"
-    return f"it {MEANINGS[fact.state]}"
+def advance(
+    memory: PathMemory, answer: Health, care: PathCare, *, now: float, size: int = 1, alone: bool = False,
+    reading: Reading | None = None,
+) -> PathMemory:  # fmt: skip
+    """The memory after a check.
+
+    `size`: of the device, in sectors. `alone`: no other path of its map works, so it is not held back. `reading`: of
+    its identity, begun after the checker had its answer; its epoch is the one in which the whole dialogue began.
+    """
+    state = follow(memory.state, answer.state)
+    if state is PathState.UP and size == 0:
+        state = PathState.GHOST
+    conclusive = ROWS[answer.state].stored is not None
+    after = replace(memory, answer=answer, purge=purge_memory.answered(memory.purge, answer, now=now))
+    if conclusive and state.usable:
+        after = _accounted(after, care, alone=alone, now=now)
+        state = PathState.DELAYED if _delays(after, care) else state
+    elif conclusive and _was_good(memory):
+        after = _failed(after, care, now=now)
+    signs, reading = _signs(memory, answer, state), _carried(reading, memory)
+    identity = fencing.doubt(memory.identity, signs)
+    after = replace(after, identity=fencing.read(identity, _moved(reading, identity), now=now))
+    return _timed(_stored(after, state, now=now), care, changed=state is not memory.state, now=now)
 
 
-def _said(checker: str, message: str) -> str:
-    """Checkers begin their messages with a blank, a colon, or neither."""
-    text = message.strip()
-    if text.startswith(checker):
-        return text
-    return f"{checker}{text}" if text.startswith(":") else f"{checker} {text}"
+def _was_good(memory: PathMemory) -> bool:
+    return memory.state.usable or memory.state is PathState.DELAYED
+
+
+def _accounted(memory: PathMemory, care: PathCare, *, alone: bool, now: float) -> PathMemory:
+    """A good answer: what the account of failures makes of it. Without limits nothing is kept."""
+    errors, sample = flaky.NO_ERRORS, flaky.NOT_SAMPLED
+    if care.sampling is not None:
+        sample = flaky.answers(memory.sample, care.sampling, alone=alone, now=now)
+    elif care.errors is not None:
+        was_bad = memory.state in FAULTY
+        errors = flaky.answered(memory.errors, care.errors, was_bad=was_bad, alone=alone, now=now)
+    after = replace(memory, errors=errors, sample=sample)
+    grouped = after.held and care.marginal_groups is not MarginalPathgroups.OFF
+    return replace(after, marks=(memory.marks | {Mark.ERRORS}) if grouped else (memory.marks - {Mark.ERRORS}))
+
+
+def _delays(memory: PathMemory, care: PathCare) -> bool:
+    return memory.held and care.marginal_groups is MarginalPathgroups.OFF
+
+
+def _failed(memory: PathMemory, care: PathCare, *, now: float) -> PathMemory:
+    sample = flaky.failed(memory.sample, care.sampling, now=now) if care.sampling else memory.sample
+    return replace(memory, failures=memory.failures + memory.state.usable, sample=sample)
+
+
+def _signs(memory: PathMemory, answer: Health, state: PathState) -> tuple[Sign, ...]:
+    if answer.state is PathState.DISCONNECTED:
+        return (Sign.NOT_SUPPORTED,)
+    return (Sign.CAME_UP,) if memory.state in FAULTY and state not in FAULTY else ()
+
+
+def _carried(reading: Reading | None, memory: PathMemory) -> Reading | None:
+    """A reading of an epoch that ended while it was made may only contradict."""
+    return reading if reading is None or reading.epoch == memory.identity.epoch else replace(reading, epoch=-1)
+
+
+def _moved(reading: Reading | None, identity: Identity) -> Reading | None:
+    """The reading came after the answer, and so belongs to the epoch that the answer began."""
+    return reading if reading is None or reading.epoch < 0 else replace(reading, epoch=identity.epoch)
+
+
+def _stored(memory: PathMemory, state: PathState, *, now: float) -> PathMemory:
+    if state is memory.state:
+        return memory
+    return replace(memory, state=state, previous=memory.state, since=now)
+
+
+def _timed(memory: PathMemory, care: PathCare, *, changed: bool, now: float) -> PathMemory:
+    """When to ask again, by the row of the answer."""
+    if ROWS[memory.answer.state].again is Again.SOON:
+        return replace(memory, due=now + SOON)
+    interval = _interval(memory, care, changed=changed)
+    due = _slot(now, interval, memory.phase)
+    for at in (memory.errors.held_until, memory.sample.until):
+        due = min(due, at) if at is not None and at > now else due
+    return replace(memory, interval=interval, due=due)
+
+
+def _interval(memory: PathMemory, care: PathCare, *, changed: bool) -> float:
+    least, most = float(care.polling_interval), float(care.max_polling_interval)
+    if changed or memory.state in FAULTY or memory.state is PathState.DELAYED:
+        return least
+    doubles = memory.state.usable and memory.answer.state.usable
+    return min(max(memory.interval * 2.0 if doubles else memory.interval, least), most)
+
+
+def _slot(now: float, interval: float, phase: float) -> float:
+    """The first instant of this phase that is at least half an interval away."""
+    earliest = now + interval / 2.0
+    turns = (earliest / interval - phase) // 1.0 + 1.0
+    return max((turns + phase) * interval, earliest)
+
+
+def kernel_failed(memory: PathMemory, care: PathCare, *, now: float) -> PathMemory:
+    """The kernel stopped using a path after an I/O error, while it was thought to be good: it is down until checked.
+
+    For a path that is not thought to be good nothing changes.
+    """
+    if not memory.state.usable:
+        return memory
+    after = _stored(_failed(memory, care, now=now), PathState.DOWN, now=now)
+    said = Health(memory.answer.checker, PathState.DOWN, "the kernel failed it after an I/O error")
+    identity = fencing.doubt(memory.identity, (Sign.KERNEL_FAILED,))
+    return replace(after, answer=said, identity=identity, interval=float(care.polling_interval), due=now)
+
+
+def suspect(memory: PathMemory, signs: Iterable[Sign], *, now: float) -> PathMemory:
+    """Something was seen of the device: if it makes its identity doubtful, that is read at once."""
+    identity = fencing.doubt(memory.identity, signs)
+    return memory if identity == memory.identity else replace(memory, identity=identity, due=min(memory.due, now))
+
+
+def identified(memory: PathMemory, reading: Reading, *, now: float) -> PathMemory:
+    """Its identity was read apart from a check. `reading.epoch`: `memory.identity.epoch` when that began."""
+    return replace(memory, identity=fencing.read(memory.identity, reading, now=now))
+
+
+def sampled(
+    memory: PathMemory, care: PathCare, *, reads: int, failed: int, alone: bool, now: float
+) -> PathMemory:  # fmt: skip
+    """Some of the reads came back for which `sampling` asked; at the end of the sample the path is checked at once."""
+    if care.sampling is None:
+        return memory
+    sample = flaky.sampled(memory.sample, care.sampling, reads=reads, failed_reads=failed, alone=alone, now=now)
+    over = memory.sampling and sample.phase is not flaky.Phase.SAMPLING
+    return replace(memory, sample=sample, due=min(memory.due, now) if over else memory.due)
+
+
+def marked(memory: PathMemory, mark: Mark, *, marginal: bool) -> PathMemory:
+    """A path marked marginal, or no more. Taken back by a command, every mark goes."""
+    if marginal:
+        return replace(memory, marks=memory.marks | {mark})
+    return replace(memory, marks=frozenset() if mark is Mark.COMMAND else memory.marks - {mark})
+
+
+def look_now(memory: PathMemory, *, now: float) -> PathMemory:
+    """A path that is to be checked at once."""
+    return replace(memory, due=min(memory.due, now))
+
+
+def alone(others: Iterable[PathMemory]) -> bool:
+    """Whether a path is the last of its map that can be used. `others`: the map's other paths."""
+    return not any(each.state.usable and each.quarantined is None for each in others)
+
+
+def settled(path: Path, memory: PathMemory | None) -> Path:
+    """The path with the state that counts instead of its checker's last answer; without a memory as it is."""
+    if memory is None:
+        return path
+    health = Health(memory.answer.checker, memory.state, memory.answer.message)
+    return replace(path, health=health, marginal=memory.marginal)

@@ -9,13 +9,16 @@ In: a memory, a plan, what came of its steps, the time. Out: the next memory. It
 safety: losing the whole memory must only cost time.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from typing import TypeVar
 
 from actuators.steps import (
     Changed,
     CreateMap,
+    DeletePath,
     Lost,
+    MarkFailed,
     Outcome,
     RecordStep,
     Refused,
@@ -25,9 +28,13 @@ from actuators.steps import (
     Step,
     TriggerUevent,
     UdevFlags,
+    UnmarkFailed,
     WriteBindings,
+    WriteTunable,
 )
+from controller.reconcile.done import counted, purged
 from controller.reconcile.plan import Memory, Plan, Refusal
+from controller.reconcile.tuning import after_writing
 from observers.snapshot import MPATH_PREFIX, Wwid
 
 FIRST_WAIT = 5.0
@@ -48,9 +55,9 @@ def backoff(count: int) -> float:
 def subject(step: Step) -> Wwid | None:
     """Whose refusal it would be; None for steps that are not repeated."""
     match step:
-        case TriggerUevent():
+        case TriggerUevent() | WriteTunable() | DeletePath():
             return None
-        case RememberWwid():
+        case RememberWwid() | MarkFailed() | UnmarkFailed():
             return step.wwid
         case WriteBindings():
             return BINDINGS
@@ -92,7 +99,29 @@ def after_apply(
             refusals.pop(wwid, None)
         else:
             refusals[wwid] = update
-    return replace(memory, refusals=refusals, udev_told_at=_told(memory, outcomes, now))
+    return replace(
+        memory,
+        refusals=refusals,
+        udev_told_at=_told(memory, outcomes, now),
+        unmade=_unmade(memory.unmade, outcomes),
+        tuned=after_writing(memory.tuned, outcomes, retry_at=now + LONGEST_WAIT),
+        paths=purged(memory.paths, outcomes, now=now),
+        maps=counted(memory.maps, outcomes, now=now) if memory.resident else memory.maps,
+    )
+
+
+def _unmade(before: Mapping[Wwid, str], outcomes: Sequence[tuple[Step, Outcome]]) -> dict[Wwid, str]:
+    """The maps that could not be made. Where the kernel was not asked, or something moved, nothing new is known."""
+    found = dict(before)
+    for step, outcome in outcomes:
+        wwid = subject(step) if isinstance(step, CreateMap) else None
+        if wwid is None or isinstance(outcome, Lost):
+            continue
+        if not isinstance(outcome, Refused):
+            found.pop(wwid, None)
+        elif outcome.tried:
+            found[wwid] = outcome.message
+    return found
 
 
 def _refusal(
@@ -125,13 +154,56 @@ def after_planning(
 ) -> Memory:
     """The memory after a plan was made: what no longer concerns anything is forgotten."""
     alive, wanted = set(known), set(refusals_met)
-    return Memory(
+    return replace(
+        memory,
         refusals={wwid: each for wwid, each in memory.refusals.items() if wwid in wanted},
         failback_since=failback_since,
         udev_told_at={wwid: at for wwid, at in memory.udev_told_at.items() if wwid in alive},
+        unmade={wwid: why for wwid, why in memory.unmade.items() if wwid in alive},
+        tuned={wwid: each for wwid, each in memory.tuned.items() if wwid in alive},
+        maps={wwid: each for wwid, each in memory.maps.items() if wwid in alive},
     )
 
 
 def allowed(memory: Memory, records: Iterable[RecordStep], *, now: float) -> tuple[RecordStep, ...]:
     """Those records that are not held back after a refusal."""
     return tuple(record for record in records if not held(memory, subject(record) or BINDINGS, (record,), now=now))
+
+
+T = TypeVar("T")
+
+
+def restricted(memory: Memory, wwids: Iterable[Wwid]) -> Memory:
+    """What is remembered of some maps, for a plan that is about them only. Of paths everything is kept."""
+    chosen = frozenset((*wwids, BINDINGS))
+
+    def part(kept: Mapping[Wwid, T]) -> dict[Wwid, T]:
+        return {wwid: value for wwid, value in kept.items() if wwid in chosen}
+
+    return replace(
+        memory,
+        refusals=part(memory.refusals),
+        failback_since=part(memory.failback_since),
+        udev_told_at=part(memory.udev_told_at),
+        unmade=part(memory.unmade),
+        tuned=part(memory.tuned),
+        maps=part(memory.maps),
+    )
+
+
+def merged(whole: Memory, part: Memory, wwids: Iterable[Wwid]) -> Memory:
+    """The whole memory with what is remembered of some maps replaced. What is not kept by map is the part's."""
+    chosen = frozenset((*wwids, BINDINGS))
+
+    def joined(old: Mapping[Wwid, T], new: Mapping[Wwid, T]) -> dict[Wwid, T]:
+        return {wwid: value for wwid, value in old.items() if wwid not in chosen} | dict(new)
+
+    return replace(
+        part,
+        refusals=joined(whole.refusals, part.refusals),
+        failback_since=joined(whole.failback_since, part.failback_since),
+        udev_told_at=joined(whole.udev_told_at, part.udev_told_at),
+        unmade=joined(whole.unmade, part.unmade),
+        tuned=joined(whole.tuned, part.tuned),
+        maps=joined(whole.maps, part.maps),
+    )

@@ -38,12 +38,14 @@ class Phase(IntEnum):
     """After the paths of the group came back."""
     NAME = 6
     UDEV = 7
-    REMOVE = 8
-    TALK = 9
+    PURGE = 8
+    """Delete a path's device, after dm stopped using it."""
+    REMOVE = 9
+    TALK = 10
     """No steps, only reasons."""
 
 
-ACTIONS = ("create", "reload", "resize", "queueing", "paths", "switch", "rename", "remove")
+ACTIONS = ("create", "reload", "resize", "queueing", "paths", "switch", "rename", "purge", "remove")
 """The words of `MapPlan.action`, in the order in which they are joined."""
 
 

@@ -7,8 +7,8 @@ state means: that is the table in `health`.
 from collections.abc import Sequence
 
 from actuators.steps import FailPath, MapRef, ReinstatePath
+from controller.reconcile.beliefs import WISHES, PathFacts, Wish, words
 from controller.reconcile.failback import Facts
-from controller.reconcile.health import WISHES, PathFacts, Wish, words
 from controller.reconcile.order import Part, Phase
 from controller.reconcile.view import View, device_name, shown
 from observers.dmtable import DevT
@@ -59,6 +59,8 @@ def _silence(view: View, fact: PathFacts) -> Part | None:
     """Why nothing is said about a path that is not simply well."""
     if fact.held_ghost:
         return _talk(view, fact, "failed", "a standby path that can't be activated waits for a path that is up")
+    if fact.fenced and fact.state.usable:
+        return _talk(view, fact, "failed" if fact.active is False else "out")
     if WISHES[fact.state] is Wish.AS_IS:
         return _talk(view, fact, "failed" if fact.active is False else "active")
     if fact.active is False and fact.state.usable:

@@ -4,6 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from actuators.steps import RecordStep, Step
+from controller.reconcile.health import PathMemory
+from controller.reconcile.waiting import MapMemory
+from observers.dmtable import DevT
 from observers.snapshot import Alias, DmUuid, Wwid
 
 
@@ -12,7 +15,7 @@ class MapPlan:
     """The steps of one map, in order; `reasons` is never empty: a plan that changes nothing says why.
 
     `action`: one word for people (`create`, `reload`, `resize`, `rename`, `remove`, `switch`, `paths`, `queueing`,
-    `nothing`, `held`), several joined by `+`.
+    `tunables`, `nothing`, `held`), several joined by `+`; `tunables` only when there is nothing else to do.
     """
 
     wwid: Wwid
@@ -53,6 +56,20 @@ class Refusal:
     retry_at: float
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tuned:
+    """A sysfs attribute that does not take what it was asked to: `asked` was written, `kept` is what it shows since.
+
+    `why`: of a refusal, else empty (the kernel made another value of it). While both stay the same it is not asked
+    again before `retry_at` (monotonic; None: not at all).
+    """
+
+    asked: str
+    kept: str
+    why: str = ""
+    retry_at: float | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class Memory:
     """What the planner must know of earlier cycles and can't see in a snapshot. Losing it costs time, never safety."""
@@ -62,3 +79,13 @@ class Memory:
     """Since when (monotonic) another group has been better than the one in use, for delayed failback."""
     udev_told_at: Mapping[Wwid, float] = field(default_factory=dict)
     """When (monotonic) udev was last made to look at a map: it gets time to answer before it is asked again."""
+    unmade: Mapping[Wwid, str] = field(default_factory=dict)
+    """The maps that the kernel refused to make when it was last asked, and why."""
+    tuned: Mapping[Wwid, Mapping[str, Tuned]] = field(default_factory=dict)
+    """For each map the sysfs attributes, by their paths, that did not take the value that was written for it."""
+    resident: bool = False
+    """Whether whoever plans stays and watches over the maps. Only then has anything a deadline."""
+    force_queueing: bool = False
+    """Whether maps go on queueing when nobody watches over them any more, by command."""
+    paths: Mapping[DevT, PathMemory] = field(default_factory=dict)
+    maps: Mapping[Wwid, MapMemory] = field(default_factory=dict)

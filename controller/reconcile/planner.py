@@ -15,18 +15,21 @@ plan, and one that was applied gives an empty plan the next time.
 from collections.abc import Iterable
 from dataclasses import replace
 
-from actuators.steps import MapRef, RecordStep, RenameMap, SetQueueing, SwitchGroup
+from actuators.steps import MapRef, RecordStep, RemoveMap, RenameMap, SetQueueing, SwitchGroup
 from controller.reconcile import memory as remembering
+from controller.reconcile import purge as purging
 from controller.reconcile import records, tables
+from controller.reconcile.beliefs import PathFacts, barred, facts
 from controller.reconcile.creation import create
 from controller.reconcile.diff import What
 from controller.reconcile.drafts import gated, idle, joined
-from controller.reconcile.health import PathFacts, facts
 from controller.reconcile.naming import UNLIMITED, Limits, rename
 from controller.reconcile.order import Claim, Draft, NameOf, Part, PathOf, Phase, TurnedDown, arrange
 from controller.reconcile.paths import messages, stops
 from controller.reconcile.plan import Memory, Plan
 from controller.reconcile.removal import remove
+from controller.reconcile.tending import silence, tended, told
+from controller.reconcile.tuning import with_tunables
 from controller.reconcile.view import View, incomplete, look, names_taken, sequence
 from desired.model import Desired, DesiredMap
 from observers.dmtable import DevT, MultipathTable
@@ -36,12 +39,13 @@ from observers.snapshot import Alias, Map, Snapshot, Wwid
 
 def plan(snapshot: Snapshot, desired: Desired, memory: Memory, now: float) -> tuple[Plan, Memory]:
     """What to do now (`now`: monotonic seconds), and what to remember of having decided it."""
-    view = look(snapshot, desired, memory=memory, now=now)
+    view = tended(look(snapshot, desired, memory=memory, now=now))
+    view = replace(view, purge=purging.chosen(view))
     drafts = _blind(view) if view.blind else _settle(view)
     first = () if view.blind else _records(view, drafts)
-    made = Plan(records=first, maps=tuple([draft.plan for draft in drafts]))
+    made = Plan(records=first, maps=with_tunables(view, drafts))
     return made, remembering.after_planning(
-        memory,
+        view.memory,
         known=(*view.live, *view.wanted),
         refusals_met=_refusals_met(view, drafts),
         failback_since={draft.plan.wwid: draft.failback_since for draft in drafts if draft.failback_since is not None},
@@ -98,6 +102,7 @@ def _blind(view: View) -> tuple[Draft, ...]:
 def _draft(view: View, wwid: Wwid, limits: Limits) -> Draft:
     """One map's plan, within its limits."""
     live, wanted = view.live.get(wwid), view.wanted.get(wwid)
+    limits = _fenced(view, live, wanted, limits)
     if live is None:
         return create(view, view.wanted[wwid], limits)
     unknown = incomplete(view, live)
@@ -110,6 +115,13 @@ def _draft(view: View, wwid: Wwid, limits: Limits) -> Draft:
     if wanted is None:
         return _unwanted(view, live, known)
     return _rejected(view, live, wanted, known) if wanted.reject else _existing(view, live, wanted, known, limits)
+
+
+def _fenced(view: View, live: Map | None, wanted: DesiredMap | None, limits: Limits) -> Limits:
+    """The limits with those paths held out of the table that may not be used before their identity is sure."""
+    devices = wanted.table.devices if wanted is not None and view.memory.paths else ()
+    out = frozenset(dev for dev in devices if barred(view, dev, live))
+    return replace(limits, withheld=limits.withheld | out) if out else limits
 
 
 def _devices(live: Map) -> tuple[DevT, ...]:
@@ -126,8 +138,10 @@ def _all_claims(live: Map) -> frozenset[Claim]:
 def _unwanted(view: View, live: Map, known: dict[DevT, PathFacts]) -> Draft:
     ref = MapRef(live.uuid, live.name)
     wanted = [*stops(view, ref, known, live=_devices(live)), *remove(view, live, known)]
+    if not any(isinstance(step, SetQueueing) for part in wanted for step in part.steps):
+        wanted += silence(view, live)
     parts, met = gated(view, live.wwid, wanted)
-    goes = any(part.phase is Phase.REMOVE and part.steps for part in parts)
+    goes = any(isinstance(step, RemoveMap) and not step.deferred for part in parts for step in part.steps)
     frees = _all_claims(live) if goes else NOTHING
     return Draft(plan=joined(view, live.wwid, parts), frees=frees, refusal_met=met)
 
@@ -137,9 +151,9 @@ def _rejected(view: View, live: Map, wanted: DesiredMap, known: dict[DevT, PathF
     size = live.table.size if live.table else 0
     fits = {path.dev for path in view.snapshot.paths if path.size >= size}
     known = {dev: fact if dev in fits else replace(fact, member=False) for dev, fact in known.items()}
-    told = messages(view, MapRef(live.uuid, live.name), known, live=_devices(live), loaded=None)
+    talk = messages(view, MapRef(live.uuid, live.name), known, live=_devices(live), loaded=None)
     reason = Part(phase=Phase.TALK, held=True, reasons=(f"its table and name stay as they are: {wanted.reject}",))
-    parts, met = gated(view, live.wwid, [reason, *told])
+    parts, met = gated(view, live.wwid, [reason, *talk, *silence(view, live)])
     return Draft(plan=joined(view, live.wwid, parts), refusal_met=met)
 
 
@@ -158,9 +172,12 @@ def _existing(
         *_queueing(case, loads=table is not None),
         *messages(view, case.ref, known, live=_devices(live), loaded=loaded),
         *_switching(case, load),
+        *told(view, live),
+        *purging.parts(view, live),
         *([naming] if naming else []),
-        *([Part(phase=Phase.TALK, wake_at=view.now)] if limits.again else []),
     ]
+    if limits.again and (table is not None or any(part.steps for part in parts)):
+        parts.append(Part(phase=Phase.TALK, wake_at=view.now))
     parts, met = gated(view, live.wwid, parts)
     takes, frees = _claims(live, load.table, parts)
     return Draft(

@@ -15,7 +15,19 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
-from actuators.steps import FailPath, RecordStep, ReinstatePath, RememberWwid, Step, TriggerUevent, WriteBindings
+from actuators.steps import (
+    DeletePath,
+    FailPath,
+    MarkFailed,
+    RecordStep,
+    ReinstatePath,
+    RememberWwid,
+    Step,
+    TriggerUevent,
+    UnmarkFailed,
+    WriteBindings,
+    WriteTunable,
+)
 from controller.reconcile.plan import MapPlan, Plan
 from controller.reconcile.preview_values import (
     ALIAS,
@@ -315,18 +327,20 @@ def _subject(step: Step) -> tuple[str, ...]:
     """What a step is done to: two steps with the same subject are forms of one."""
     kind = type(step).__name__
     match step:
-        case RememberWwid() | WriteBindings():
+        case RememberWwid() | WriteBindings() | MarkFailed() | UnmarkFailed():
             return kind, *_record_subject(step)
+        case WriteTunable():
+            return kind, step.map.uuid, step.file
         case TriggerUevent():
             return kind, step.dev
-        case FailPath() | ReinstatePath():
+        case FailPath() | ReinstatePath() | DeletePath():
             return kind, step.map.uuid, step.dev
         case _:
             return kind, step.map.uuid
 
 
 def _record_subject(step: RecordStep) -> tuple[str, ...]:
-    return (step.file, step.wwid) if isinstance(step, RememberWwid) else (step.file,)
+    return (step.file,) if isinstance(step, WriteBindings) else (step.file, step.wwid)
 
 
 def _disks(before: Iterable[Admission], after: Iterable[Admission]) -> Iterable[DiskChange]:

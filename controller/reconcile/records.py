@@ -1,17 +1,20 @@
-"""The files that must be right before a map is made: the bindings and the WWIDs.
+"""The files that record maps: the bindings and the WWIDs, which must be right before a map is made, and the marks of
+maps that the kernel refused to make, by which udev knows that it must not hold their disks back.
 
 In: the view, the drafts. Out: record steps. It must never replace a file that could not be read.
 """
 
 from collections.abc import Iterable
 
-from actuators.steps import RecordStep, RememberWwid, WriteBindings
+from actuators.steps import MarkFailed, RecordStep, RememberWwid, UnmarkFailed, WriteBindings
 from controller.reconcile.order import Draft
 from controller.reconcile.view import View
 from observers.snapshot import Wwid
 
 WWIDS_FILE = "/etc/multipath/wwids"
 BINDINGS_FILE = "/etc/multipath/bindings"
+FAILED_WWIDS = "/run/multipath/failed_wwids"
+"""The directory of the marks. multipath-tools has them in the same place, and so does udev's question."""
 
 
 def remember(view: View, wwid: Wwid) -> tuple[RecordStep, ...]:
@@ -33,4 +36,24 @@ def _bindings(view: View) -> tuple[RecordStep, ...]:
 
 def wanted(view: View, drafts: Iterable[Draft]) -> tuple[RecordStep, ...]:
     """All records that should be made."""
-    return (*_bindings(view), *(record for draft in drafts for record in draft.records))
+    return (*_bindings(view), *_marks(view), *(record for draft in drafts for record in draft.records))
+
+
+def _marks(view: View) -> tuple[RecordStep, ...]:
+    """Only what the kernel said of the last try counts, so this follows what is remembered and what is there."""
+    marked = view.snapshot.failed_wwids
+    missing = sorted(view.memory.unmade.keys() - set(marked) - view.live.keys())
+    return (
+        *(MarkFailed(file=mark(wwid), wwid=wwid) for wwid in missing),
+        *(UnmarkFailed(file=mark(wwid), wwid=wwid) for wwid in marked if _made(view, wwid)),
+    )
+
+
+def mark(wwid: Wwid) -> str:
+    """The file that marks a WWID."""
+    return f"{FAILED_WWIDS}/{wwid}"
+
+
+def _made(view: View, wwid: Wwid) -> bool:
+    live = view.live.get(wwid)
+    return live is not None and live.table is not None

@@ -12,6 +12,8 @@ from controller.reconcile.failback import Facts
 from controller.reconcile.order import Part, Phase
 from controller.reconcile.tables import BASE_FLAGS
 from controller.reconcile.view import View
+from desired.model import Admission, Verdict
+from desired.values import FlushOnLastDel
 from observers.snapshot import DmDevice, Map
 
 
@@ -20,16 +22,63 @@ def remove(view: View, live: Map, facts: Facts) -> list[Part]:
     kept = view.desired.keep.get(live.wwid)
     if kept is not None:
         return [Part(phase=Phase.TALK, reasons=(f"left alone: {kept}",))]
+    pathless = _pathless(view, live)
+    flushed = _last_path_gone(view, live, pathless)
+    if flushed is not None:
+        return flushed
     if live.open_count:
-        reason = f"no path of this host leads to it, but it is in use {_users(view, live)}: it stays"
+        reason = f"{pathless}, but it is in use {_users(view, live)}: it stays"
         return [Part(phase=Phase.TALK, reasons=(reason,), held=True)]
-    ref, why = MapRef(live.uuid, live.name), "no path of this host leads to it, and nobody has it open"
+    ref, why = MapRef(live.uuid, live.name), f"{pathless}, and nobody has it open"
     gone = RemoveMap(map=ref, udev=BASE_FLAGS)
     if not _would_wait(live, facts):
         return [Part(phase=Phase.REMOVE, action="remove", steps=(gone,), reasons=(why,))]
     drain = "I/O that waits for a path is ended first, or the removal would wait for it"
     steps = (SetQueueing(map=ref, queue=False), gone)
     return [Part(phase=Phase.REMOVE, action="remove", steps=steps, reasons=(why, drain))]
+
+
+def _last_path_gone(view: View, live: Map, pathless: str) -> list[Part] | None:
+    """What flush_on_last_del and deferred_remove say of a map that queues, or is in use; None: nothing special."""
+    memory = view.memory.maps.get(live.wwid) if view.memory.resident else None
+    queues = live.table is not None and live.table.queues
+    if memory is None:
+        return None
+    flush, ref = memory.care.flush_on_last_del, MapRef(live.uuid, live.name)
+    if queues and flush is FlushOnLastDel.NEVER:
+        reason = f"{pathless}, but it queues, and flush_on_last_del is never: it stays"
+        return [Part(phase=Phase.TALK, reasons=(reason,), held=True)]
+    if not live.open_count or (queues and flush is not FlushOnLastDel.ALWAYS):
+        return None
+    end = (SetQueueing(map=ref, queue=False),) if queues else ()
+    if live.deferred_remove:
+        reason = f"{pathless}; the kernel removes it when it is closed"
+        return [Part(phase=Phase.TALK, action="queueing", steps=end, reasons=(reason,))]
+    if memory.care.deferred_remove:
+        gone = RemoveMap(map=ref, udev=BASE_FLAGS, deferred=True)
+        reason = f"{pathless}: it is removed when it is closed (deferred_remove)"
+        return [Part(phase=Phase.REMOVE, action="remove", steps=(*end, gone), reasons=(reason,))]
+    if not end:
+        return None
+    reason = f"{pathless}, and it is in use {_users(view, live)}: its I/O ends (flush_on_last_del always)"
+    return [Part(phase=Phase.QUEUE, action="queueing", steps=end, reasons=(reason,))]
+
+
+def _pathless(view: View, live: Map) -> str:
+    """Why it has no path: none is there, or none may be one, by which rule."""
+    excluded: dict[str, list[str]] = {}
+    for each in view.desired.admissions:
+        if each.wwid == live.wwid and each.verdict is not Verdict.ADMITTED:
+            excluded.setdefault(_rule(each), []).append(each.name)
+    if not excluded:
+        return "no path of this host leads to it"
+    whose = "; ".join(f"{', '.join(names)}: {rule}" for rule, names in excluded.items())
+    return f"none of its paths may be used ({whose})"
+
+
+def _rule(each: Admission) -> str:
+    where = str(each.origin.where)
+    return f"{each.reason or each.verdict}{f', {where}' if where and where not in each.reason else ''}"
 
 
 def _would_wait(live: Map, facts: Facts) -> bool:

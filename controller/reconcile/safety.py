@@ -18,12 +18,27 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from enum import Enum
 
-from actuators.steps import CreateMap, MapStep, ReloadMap, RememberWwid, TriggerUevent, WriteBindings
-from controller.reconcile.plan import MapPlan, Plan
+from actuators.steps import (
+    CreateMap,
+    MapStep,
+    MarkFailed,
+    ReloadMap,
+    RememberWwid,
+    TriggerUevent,
+    UnmarkFailed,
+    WriteBindings,
+    WriteTunable,
+)
+from controller.reconcile.plan import MapPlan, Memory, Plan
 from controller.reconcile.safety_rules import FATAL_RULES, WARNING_RULES
 from controller.reconcile.safety_world import BAD, World, advance, model, state_of
 from desired.model import Desired
 from observers.snapshot import DmUuid, Snapshot
+
+NOTHING_KNOWN = Memory()
+
+BEFORE_CREATE = "max_sectors_kb"
+"""The attribute that a map's requests depend on."""
 
 
 class Level(Enum):
@@ -43,12 +58,15 @@ class Finding:
     text: str
 
 
-def check(plan: Plan, snapshot: Snapshot, desired: Desired) -> tuple[Finding, ...]:
-    """All findings on a plan, in its order."""
+def check(
+    plan: Plan, snapshot: Snapshot, desired: Desired, memory: Memory = NOTHING_KNOWN
+) -> tuple[Finding, ...]:  # fmt: skip
+    """All findings on a plan, in its order. `memory`: what was known of the paths when it was made."""
     stopped: set[DmUuid] = set()
     found: dict[Finding, None] = {}
-    while True:
-        fresh = [each for each in _walk(plan, snapshot, desired, stopped=frozenset(stopped)) if each not in found]
+    while any(each.steps for each in plan.maps):
+        world = model(snapshot, desired, memory)
+        fresh = [each for each in _walk(plan, world, stopped=frozenset(stopped)) if each not in found]
         found.update(dict.fromkeys(fresh))
         fatal = {each.uuid for each in fresh if each.level is Level.FATAL and each.uuid is not None}
         if fatal <= stopped:
@@ -88,16 +106,16 @@ def _check_records(plan: Plan, snapshot: Snapshot) -> Iterable[Finding]:
             yield Finding(Level.FATAL, None, "expected", why)
 
 
-def _walk(plan: Plan, snapshot: Snapshot, desired: Desired, *, stopped: frozenset[DmUuid]) -> Iterable[Finding]:
-    if not any(each.steps for each in plan.maps):
-        return
-    world = model(snapshot, desired)
+def _walk(plan: Plan, world: World, *, stopped: frozenset[DmUuid]) -> Iterable[Finding]:
     for map_plan in plan.maps:
         if map_plan.uuid in stopped:
             continue
         yield from _foreign_steps(map_plan)
         for step in map_plan.steps:
-            if isinstance(step, TriggerUevent | RememberWwid | WriteBindings):
+            if isinstance(step, TriggerUevent | RememberWwid | WriteBindings | MarkFailed | UnmarkFailed):
+                continue
+            if isinstance(step, WriteTunable):
+                yield from _tuning(step, world, map_plan)
                 continue
             yield from _findings(step, world, map_plan.uuid)
             advance(step, world)
@@ -110,10 +128,25 @@ def _findings(step: MapStep, world: World, uuid: DmUuid) -> Iterable[Finding]:
             yield from (Finding(level, uuid, name, text) for text in rule(step, world))
 
 
+def _tuning(step: WriteTunable, world: World, map_plan: MapPlan) -> Iterable[Finding]:
+    """An attribute is written only for a map that wants it, and a disk's request size only before its map is there."""
+    wanted = world.wanted.get(map_plan.wwid)
+    names = {tuning.file.rpartition("/")[0] for tuning in wanted.tunings} if wanted is not None else set()
+    if step.file.rpartition("/")[0] not in names:
+        yield Finding(Level.FATAL, map_plan.uuid, "tunable", f"{step.file} is no attribute of a path of the map")
+    if step.file.endswith(f"/{BEFORE_CREATE}") and step.map.uuid in world.devices:
+        text = f"{step.file} is written under a map that lives, whose requests may be larger"
+        yield Finding(Level.FATAL, map_plan.uuid, "tunable", text)
+
+
 def _foreign_steps(map_plan: MapPlan) -> Iterable[Finding]:
     for step in map_plan.steps:
-        if isinstance(step, RememberWwid | WriteBindings):
+        if isinstance(step, RememberWwid | WriteBindings | MarkFailed):
             yield Finding(Level.FATAL, map_plan.uuid, "one map", "a record stands among the steps of a map")
+        elif isinstance(step, UnmarkFailed):
+            if step.wwid != map_plan.wwid:
+                text = f"the mark of {step.wwid} is taken away among the steps of {map_plan.uuid}"
+                yield Finding(Level.FATAL, map_plan.uuid, "one map", text)
         elif not isinstance(step, TriggerUevent) and step.map.uuid != map_plan.uuid:
             text = f"a step on {step.map.uuid} stands among the steps of {map_plan.uuid}"
             yield Finding(Level.FATAL, map_plan.uuid, "one map", text)

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable
 
 from actuators.steps import (
     CreateMap,
+    DeletePath,
     FailPath,
     MapStep,
     ReinstatePath,
@@ -17,9 +18,9 @@ from actuators.steps import (
     SetQueueing,
     SwitchGroup,
 )
-from controller.reconcile.safety_world import BAD, World, mismatched, parsed, state_of, works, wwid_of
+from controller.reconcile.safety_world import BAD, Device, World, mismatched, parsed, state_of, works, wwid_of
 from desired.model import Verdict
-from observers.dmtable import TableSyntax, format_table, parse_table
+from observers.dmtable import DevT, TableSyntax, format_table, parse_table
 from observers.snapshot import MPATH_PREFIX
 
 NAME_LIMIT = 127
@@ -55,7 +56,8 @@ def _asked_for(step: MapStep, world: World) -> Iterable[str]:
     wwid = wwid_of(step.map.uuid)
     wanted = world.wanted.get(wwid)
     shapes = isinstance(step, CreateMap | ReloadMap | RenameMap)
-    if wwid in world.keep and not isinstance(step, FailPath):
+    ends = isinstance(step, SetQueueing) and not step.queue and wwid in world.silenced
+    if wwid in world.keep and not ends and not isinstance(step, FailPath):
         yield f"the map is to be left alone: {world.keep[wwid]}"
     if shapes and wanted is None:
         yield "nobody asks for this map"
@@ -86,11 +88,16 @@ def _usable_path(step: MapStep, world: World) -> Iterable[str]:
     table = parsed(step)
     if table is None or device is None or device.table is None:
         return
-    if any(state_of(world, dev, device).usable and not mismatched(world, dev) for dev in table.devices):
+    if any(_sound(world, dev, device) for dev in table.devices):
         return
     working = [dev for dev in device.table.devices if works(world, dev, device)]
     if working:
         yield f"no path of the new table is usable, while {working[0]} of the old one works"
+
+
+def _sound(world: World, dev: DevT, device: Device) -> bool:
+    """Whether I/O may go to a path."""
+    return state_of(world, dev, device).usable and not mismatched(world, dev) and dev not in world.fenced
 
 
 def _identity(step: MapStep, world: World) -> Iterable[str]:
@@ -107,6 +114,8 @@ def _identity(step: MapStep, world: World) -> Iterable[str]:
             yield f"{dev} is a path of {admission.wwid}"
         elif mismatched(world, dev):
             yield f"{dev} is another logical unit"
+        elif dev in world.fenced and (dev not in had or state_of(world, dev, device) not in BAD):
+            yield f"{dev} would be used before its identity was read: {world.fenced[dev]}"
 
 
 def _sizes(step: MapStep, world: World) -> Iterable[str]:
@@ -170,7 +179,7 @@ def _removal(step: MapStep, world: World) -> Iterable[str]:
     device = world.devices.get(step.map.uuid)
     if not isinstance(step, RemoveMap) or device is None:
         return
-    if device.seen is not None and device.seen.open_count:
+    if device.seen is not None and device.seen.open_count and not step.deferred:
         yield f"the map is in use (opened {device.seen.open_count} times)"
     if device.queues and not any(device.active.values()):
         yield "the map queues and has no path: its removal would wait for I/O that can't finish"
@@ -181,7 +190,7 @@ def _last_path(step: MapStep, world: World) -> Iterable[str]:
     if not isinstance(step, FailPath) or device is None or mismatched(world, step.dev):
         return
     others = [dev for dev, active in device.active.items() if active and dev != step.dev]
-    if state_of(world, step.dev, device).usable and not others:
+    if _sound(world, step.dev, device) and not others:
         yield f"{step.dev} is the last active path, and it is well"
 
 
@@ -193,6 +202,8 @@ def _reinstated(step: MapStep, world: World) -> Iterable[str]:
         yield f"{step.dev} is another logical unit, and yet reinstated"
     elif state_of(world, step.dev, device) in BAD:
         yield f"{step.dev} is {state_of(world, step.dev, device)}, and yet reinstated"
+    elif step.dev in world.fenced:
+        yield f"{step.dev} is reinstated before its identity was read: {world.fenced[step.dev]}"
 
 
 def _addressed(step: MapStep, world: World) -> Iterable[str]:
@@ -202,6 +213,36 @@ def _addressed(step: MapStep, world: World) -> Iterable[str]:
         yield f"{step.dev} is not a path of the map"
     if isinstance(step, SwitchGroup) and not 1 <= step.group <= len(table.groups if table else ()):
         yield f"the map has no group {step.group}"
+
+
+def _deleted(step: MapStep, world: World) -> Iterable[str]:
+    device = world.devices.get(step.map.uuid)
+    if not isinstance(step, DeletePath) or device is None:
+        return
+    path, wanted = world.paths.get(step.dev), world.wanted.get(wwid_of(step.map.uuid))
+    members = {member.dev for member in wanted.members} if wanted else set()
+    if step.dev not in device.active and step.dev not in members:
+        yield f"{step.dev} is not a path of the map"
+    if path is None or (path.name, path.sysfs) != (step.name, step.sysfs):
+        yield f"{step.dev} is not {step.name} at {step.sysfs}"
+    if wanted is None or not wanted.care.path.purge:
+        yield f"nobody asks for paths of this map to be deleted (purge_disconnected), and yet {step.dev} is"
+    if step.dev not in world.disconnected or state_of(world, step.dev, device) not in BAD:
+        yield f"{step.dev} is not known to be disconnected"
+    if device.active.get(step.dev):
+        yield f"{step.dev} is deleted while dm still uses it"
+    if world.deleted:
+        yield f"{step.dev} is deleted, and {world.deleted[0]} is not over yet"
+    if device.seen is not None and device.seen.open_count and not _spared(step, world, device):
+        yield f"{step.dev} is deleted from a map in use that has no other usable path"
+
+
+def _spared(step: DeletePath, world: World, device: Device) -> bool:
+    """Whether the map in use can do without the path: another one is usable, or all are disconnected."""
+    rest = [dev for dev in device.active if dev != step.dev]
+    if any(device.active[dev] and _sound(world, dev, device) for dev in rest):
+        return True
+    return all(dev in world.disconnected or dev not in world.paths for dev in rest)
 
 
 def _losing_io(step: MapStep, world: World) -> Iterable[str]:
@@ -238,6 +279,7 @@ FATAL_RULES: tuple[tuple[str, Rule], ...] = (
     ("last path", _last_path),
     ("reinstate", _reinstated),
     ("addressed", _addressed),
+    ("purge", _deleted),
 )
 """Rules that stop a map, by the names that people see."""
 

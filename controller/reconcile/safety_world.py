@@ -10,6 +10,7 @@ from functools import lru_cache
 
 from actuators.steps import (
     CreateMap,
+    DeletePath,
     FailPath,
     MapStep,
     ReinstatePath,
@@ -18,6 +19,7 @@ from actuators.steps import (
     RenameMap,
     SetQueueing,
 )
+from controller.reconcile.plan import Memory
 from desired.model import Admission, Desired, DesiredMap, Verdict
 from observers.dmtable import DevT, MultipathTable, Sectors, TableSyntax, parse_table
 from observers.snapshot import MPATH_PREFIX, Alias, DmUuid, Map, Path, PathState, Snapshot, Wwid
@@ -58,15 +60,25 @@ class World:
     devices: dict[DmUuid, Device]
     names: dict[Alias, DmUuid]
     members: dict[DevT, set[DmUuid]]
+    fenced: Mapping[DevT, str]
+    """Paths that dm does not use and whose identity is due, with the reason."""
+    quarantined: frozenset[DevT]
+    disconnected: frozenset[DevT]
+    """Paths of which the checker says that their logical unit is not mapped."""
+    silenced: frozenset[Wwid]
+    """Maps that must not queue: their time is over, or an operator said so."""
+    deleted: list[DevT] = field(default_factory=list)
 
 
-def model(snapshot: Snapshot, desired: Desired) -> World:
+def model(snapshot: Snapshot, desired: Desired, memory: Memory) -> World:
     """The world before the first step."""
     devices = {live.uuid: _device(live) for live in snapshot.maps}
     members: dict[DevT, set[DmUuid]] = {}
     for uuid, device in devices.items():
         for dev in device.table.devices if device.table else ():
             members.setdefault(dev, set()).add(uuid)
+    used = {dev for device in devices.values() for dev, active in device.active.items() if active}
+    known = memory.paths.items()
     return World(
         paths={path.dev: path for path in snapshot.paths},
         admissions={each.dev: each for each in desired.admissions},
@@ -76,6 +88,10 @@ def model(snapshot: Snapshot, desired: Desired) -> World:
         devices=devices,
         names={live.name: live.uuid for live in snapshot.maps},
         members=members,
+        fenced={dev: each.identity.due for dev, each in known if each.identity_due and dev not in used},
+        quarantined=frozenset(dev for dev, each in known if each.quarantined is not None),
+        silenced=frozenset(wwid for wwid, each in memory.maps.items() if each.silenced),
+        disconnected=frozenset(dev for dev, each in known if each.purge.disconnected_since is not None),
     )
 
 
@@ -99,6 +115,8 @@ def advance(step: MapStep, world: World) -> None:
             world.names.pop(device.name, None)
             device.name = step.new_name
             world.names[step.new_name] = uuid
+        case RemoveMap(deferred=True) if device and device.seen is not None and device.seen.open_count:
+            pass
         case RemoveMap() if device:
             _put(world, uuid, None)
             world.names.pop(device.name, None)
@@ -107,6 +125,8 @@ def advance(step: MapStep, world: World) -> None:
             device.active[step.dev] = isinstance(step, ReinstatePath)
         case SetQueueing() if device:
             device.queues = step.queue
+        case DeletePath():
+            world.deleted.append(step.dev)
 
 
 def _put(world: World, uuid: DmUuid, table: MultipathTable | None) -> None:
@@ -144,7 +164,7 @@ def wwid_of(uuid: DmUuid) -> Wwid:
 def mismatched(world: World, dev: DevT) -> bool:
     """Whether the device says that it is another logical unit."""
     admission = world.admissions.get(dev)
-    return admission is not None and admission.verdict is Verdict.MISMATCH
+    return dev in world.quarantined or (admission is not None and admission.verdict is Verdict.MISMATCH)
 
 
 def state_of(world: World, dev: DevT, device: Device | None = None) -> PathState:
@@ -161,4 +181,6 @@ def state_of(world: World, dev: DevT, device: Device | None = None) -> PathState
 def works(world: World, dev: DevT, device: Device) -> bool:
     """Whether I/O goes there as far as anybody knows."""
     state = state_of(world, dev, device)
-    return not mismatched(world, dev) and (state.usable or (device.active.get(dev, False) and state not in BAD))
+    if mismatched(world, dev) or dev in world.fenced:
+        return False
+    return state.usable or (device.active.get(dev, False) and state not in BAD)

@@ -16,9 +16,11 @@ be loaded. It must never send path messages.
 from dataclasses import dataclass, replace
 
 from actuators.steps import MapRef, ReloadMap, UdevFlags
+from controller.reconcile.beliefs import WISHES, Wish, barred
 from controller.reconcile.diff import Diff, Difference, What, compare, group_key, keep_queue_mode, without
 from controller.reconcile.failback import Choice, Facts, choose
 from controller.reconcile.order import Part, Phase
+from controller.reconcile.tending import awaits_active, awaits_udev, waited_for_active
 from controller.reconcile.view import READY, View, shown
 from desired.model import DesiredMap, Member
 from observers.dmtable import DevT, MultipathTable, format_table
@@ -39,12 +41,13 @@ class Load:
     choice: Choice
 
 
-def udev_flags(wanted: DesiredMap, members: tuple[Member, ...]) -> UdevFlags:
-    """The flags of a load: no kpartx where that is switched off, no probing where no path could answer."""
+def udev_flags(wanted: DesiredMap, members: tuple[Member, ...], *, quiet: bool = False) -> UdevFlags:
+    """The flags of a load: no kpartx where that is switched off, no probing where no path could answer, nor while that
+    is to wait for a path that is up (`quiet`)."""
     flags = BASE_FLAGS
     if wanted.skip_kpartx:
         flags |= UdevFlags.NO_KPARTX
-    if not any(member.state.usable or member.state is PathState.PENDING for member in members):
+    if quiet or not any(member.state.usable or member.state is PathState.PENDING for member in members):
         flags |= UdevFlags.NO_PATHS
     return flags
 
@@ -100,11 +103,31 @@ def decide(case: Case) -> Load:
     if wish is None:
         return _stay(case, _leftover(case))
     why, flush = wish
+    early = _too_early(case)
+    if early is not None:
+        rest = f"{early - case.view.now:.0f} s at most"
+        wait = f"the table stays as it is: udev has not looked at the new map yet; {rest}"
+        return _stay(case, Part(phase=Phase.TABLE, held=True, reasons=(wait, *why), wake_at=early))
     obstacle = _obstacle(case, flush=flush)
     if obstacle:
         reasons = (f"the table stays as it is: {obstacle}", *why)
         return _stay(case, Part(phase=Phase.TABLE, held=True, reasons=reasons, wake_at=_soon(case, flush=flush)))
-    return _load(case, case.table, why=why, flush=flush)
+    return _load(case, _sure(case), why=why, flush=flush)
+
+
+def _sure(case: Case) -> MultipathTable:
+    """The desired table without failed paths that answer, but whose identity is due: in a new table they would be
+    active until dm is told otherwise. If the best group goes with them, the first that is usable takes its place."""
+    facts = (case.facts[dev] for dev in case.table.devices)
+    unsure = frozenset(fact.dev for fact in facts if fact.fenced and WISHES[fact.state] is not Wish.FAILED)
+    table = without(case.table, unsure)
+    if not unsure or not table.groups:
+        return table
+    best = group_key(case.table.groups[case.table.initial_group - 1])
+    usable = [any(case.facts[path.dev].usable for path in group.paths) for group in table.groups]
+    if True not in usable or not best <= unsure:
+        return table
+    return replace(table, initial_group=usable.index(True) + 1)
 
 
 def _wish(case: Case) -> tuple[tuple[str, ...], bool] | None:
@@ -114,11 +137,19 @@ def _wish(case: Case) -> tuple[tuple[str, ...], bool] | None:
     differences = [each for each in case.diff.differences if each.what is What.SIZE] + list(case.diff.reloading)
     if differences:
         return tuple(map(_told, differences)), differences[0].what is What.SIZE
+    if waited_for_active(case.view, case.wanted) and any(fact.usable for fact in case.facts.values()):
+        return ("udev was kept from probing it while only standby paths led to it, and may do so now",), False
     if _udev_due(case):
         return ("udev has not looked at the map yet, so nothing on top of it was started",), False
     if case.live.inactive_table and not _why_kept(case):
         return ("drops a table that somebody loaded and never resumed: the desired one is loaded over it",), False
     return None
+
+
+def _too_early(case: Case) -> float | None:
+    """Until when the table of a new map waits for udev; None: it does not. A map that has no path left does not."""
+    works = case.live.table is not None and any(case.facts[dev].works for dev in case.live.table.devices)
+    return awaits_udev(case.view, case.live) if works else None
 
 
 def _why_kept(case: Case) -> str:
@@ -136,6 +167,8 @@ def _told(difference: Difference) -> str:
 
 
 def _udev_behind(case: Case) -> bool:
+    if awaits_active(case.view, case.wanted) is not None:
+        return False
     usable = any(fact.usable for fact in case.facts.values() if fact.member)
     unread = case.live.name in case.view.gaps
     return case.view.udev_rules and READY not in case.live.udev and not unread and usable
@@ -165,7 +198,7 @@ def _leftover(case: Case) -> Part:
 
 def _obstacle(case: Case, *, flush: bool) -> str:
     """Why the desired table can't be loaded now, or empty."""
-    if not case.table.groups:
+    if not _sure(case).groups:
         return "no path of the new one can be had now"
     small = too_small(case.view, case.table)
     if small:
@@ -199,7 +232,7 @@ def _drains(case: Case, table: MultipathTable) -> bool:
 
 def _stopgap(case: Case, live: MultipathTable) -> MultipathTable | None:
     """The desired table at the old size, if that brings a usable path to a map that has none."""
-    table = replace(case.table, size=live.size)
+    table = replace(_sure(case), size=live.size)
     brings = any(case.facts[dev].usable for dev in table.devices if dev not in live.devices)
     return table if brings and not too_small(case.view, table) else None
 
@@ -229,15 +262,18 @@ def _load(case: Case, table: MultipathTable, *, why: tuple[str, ...], flush: boo
 
 def _reload_flags(case: Case, *, flush: bool) -> UdevFlags:
     """udev may skip a reload only when it has seen the map alive and its size stays."""
-    flags = udev_flags(case.wanted, case.members)
+    flags = udev_flags(case.wanted, case.members, quiet=awaits_active(case.view, case.wanted) is not None)
     unseen = case.view.udev_rules and case.live.udev.get(READY) != "1"
     return flags if flush or unseen or case.live.table is None else flags | UdevFlags.RELOAD
 
 
 def _withheld_words(case: Case) -> tuple[str, ...]:
-    return tuple(
-        f"{shown(case.view, dev)} joins when the map that has it has let go of it" for dev in sorted(case.withheld)
-    )
+    return tuple(f"{shown(case.view, dev)} {_withheld(case, dev)}" for dev in sorted(case.withheld))
+
+
+def _withheld(case: Case, dev: DevT) -> str:
+    why = barred(case.view, dev, case.live)
+    return f"stays out: {why}" if why else "joins when the map that has it has let go of it"
 
 
 def _stay(case: Case, part: Part) -> Load:
@@ -254,13 +290,22 @@ def _choice(case: Case, table: MultipathTable) -> Choice:
         return Choice(table.initial_group)
     return choose(
         case.live,
-        case.table,
+        _sure(case),
         [group_key(group) for group in table.groups],
         facts=case.facts,
         rule=case.wanted.failback.value,
-        since=case.view.memory.failback_since.get(case.live.wwid),
+        since=_better_since(case),
         now=case.view.now,
     )
+
+
+def _better_since(case: Case) -> float | None:
+    """Since when another group has been better. A path that went bad meanwhile makes the delay begin anew."""
+    since = case.view.memory.failback_since.get(case.live.wwid)
+    devices = case.live.table.devices if case.live.table is not None else ()
+    memories = [memory for dev in devices if (memory := case.view.memory.paths.get(dev)) is not None]
+    bad = [memory.since for memory in memories if not memory.state.usable and memory.previous.usable]
+    return since if since is None else max([since, *bad])
 
 
 def hold(case: Case, load: Load, part: Part) -> Load:

@@ -49,6 +49,8 @@ class View:
     udev_rules: bool
     blind: str
     unseen: str
+    purge: DevT | None = None
+    """The one path whose device is deleted in this plan, if any."""
 
 
 def look(snapshot: Snapshot, desired: Desired, *, memory: Memory, now: float) -> View:

@@ -8,14 +8,16 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from actuators.apply import apply
-from actuators.steps import Changed, Outcome, Refused, Step, Unchanged
+from actuators.steps import Changed, Outcome, Refused, Step, Unchanged, WriteTunable
 from controller.reconcile import safety
 from controller.reconcile.memory import after_apply
 from controller.reconcile.plan import Memory, Plan
 from controller.reconcile.planner import plan
-from desired.derive import derive_snapshot
+from desired.config import Config
+from desired.derive import config_in, derive
 from desired.model import Desired
-from observers.collect import collect
+from desired.probing import probing_in
+from observers.collect import complete, survey
 from observers.host import Host, ReadHost
 from observers.snapshot import Snapshot
 
@@ -60,21 +62,27 @@ class Result:
 
     @property
     def converged(self) -> bool:
-        """Whether nothing is left to do, nothing was refused, and no safety rule stopped a map."""
-        refused = any(isinstance(outcome, Refused) for _, outcome in self.outcomes)
+        """Whether nothing is left to do, nothing was refused, and no safety rule stopped a map.
+
+        An attribute that the kernel lets nobody set (which ones depends on the adapter's driver) is told, no more.
+        """
+        outcomes = (outcome for step, outcome in self.outcomes if not isinstance(step, WriteTunable))
+        refused = any(isinstance(outcome, Refused) for outcome in outcomes)
         return not (self.last.pending or self.last.findings or self.last.memory.refusals or refused)
 
 
-def observe(host: ReadHost, files: Files) -> Snapshot:
-    """What is on the host now."""
-    return collect(host, config_path=files.config, config_dir=files.config_dir, state_dir=files.state_dir)
+def observe(host: ReadHost, files: Files, *, everything: bool = False) -> Snapshot:
+    """What is on the host now, each device asked what the configuration says. `everything`: also blacklisted ones."""
+    surveyed = survey(host, config_path=files.config, config_dir=files.config_dir, state_dir=files.state_dir)
+    return complete(host, surveyed, probing_in(surveyed, everything=everything))
 
 
-def decide(snapshot: Snapshot, memory: Memory, now: float) -> Decision:
-    """What to do about a snapshot. A daemon that runs on the host is the one that ends queueing."""
-    desired = derive_snapshot(snapshot, resident=snapshot.host.daemon is not None)
+def decide(snapshot: Snapshot, memory: Memory, now: float, *, config: Config | None = None) -> Decision:
+    """What to do about a snapshot. A daemon that runs on the host is the one that ends queueing. `config`: the one
+    whose texts are in the snapshot, for who has read them already."""
+    desired = derive(config or config_in(snapshot), snapshot, resident=snapshot.host.daemon is not None)
     wanted, memory = plan(snapshot, desired, memory, now)
-    findings = safety.check(wanted, snapshot, desired)
+    findings = safety.check(wanted, snapshot, desired, memory)
     return Decision(
         snapshot=snapshot, desired=desired, plan=safety.strip(wanted, findings), findings=findings, memory=memory
     )
@@ -105,13 +113,13 @@ def _rounds(
     outcomes: list[tuple[Step, Outcome]] = []
     first = last = decide(observe(host, files), Memory(), host.monotonic())
     on_decision(first)
-    for _ in range(ROUNDS):
+    for number in range(ROUNDS + 1):
         if not last.pending:
             break
         done = apply(
             host,
             last.plan.records,
-            [each.steps for each in last.plan.maps],
+            [each.steps for each in last.plan.maps] if number < ROUNDS else [],  # at last only what came of it
             udev_running=last.snapshot.host.udev_running,
             on_outcome=on_outcome,
         ).outcomes

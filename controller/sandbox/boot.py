@@ -13,11 +13,11 @@ from controller.sandbox.dm_table import Line
 from controller.sandbox.events import Stage
 from controller.sandbox.faults import Faults
 from controller.sandbox.kernel import Kernel
-from controller.sandbox.san import Event, MapSpec, Scenario
+from controller.sandbox.san import Event, MapSpec, MdSpec, Scenario
 from observers.errors import InputError
 from observers.kernel.dm_ioctl import NO_FLAGS, Command, Flag, Header, pack
 
-_DISK = re.compile(r"sd[a-z]+|\d+:\d+:\d+:\d+")
+_DISK = re.compile(r"sd[a-z]+|nvme\d+n\d+|\d+:\d+:\d+:\d+")
 _PRIMARY_SOURCE = 0x60 << 16
 """A cookie of flags alone: library fallback disabled, primary source. That is what multipathd's ioctls carry."""
 
@@ -25,6 +25,8 @@ _PRIMARY_SOURCE = 0x60 << 16
 def boot(scenario: Scenario) -> Stage:
     """The host of a scenario, running."""
     stage = Stage(Kernel(scenario), Faults())
+    for array in scenario.md:
+        _start(stage.kernel, array)
     for spec in scenario.maps:
         _make(stage, spec)
     for event in scenario.events:
@@ -33,6 +35,21 @@ def boot(scenario: Scenario) -> Stage:
         else:
             _play(stage, event)
     return stage
+
+
+def _start(kernel: Kernel, spec: MdSpec) -> None:
+    """An md array: all its members must be there, and be paths to disks of the same size."""
+    where = f"scenario {kernel.scenario.name}: md {spec.name}"
+    found = [(name, kernel.md_member(name)) for name in spec.members]
+    missing = [name for name, member in found if member is None]
+    if missing:
+        raise InputError(f"{where}: no such disk: {missing[0]}")
+    disks = [member for _, member in found if member is not None]
+    if len({disk.size for disk, _ in disks}) != 1 or len({disk.name for disk, _ in disks}) != len(disks):
+        raise InputError(f"{where}: it needs members, each once and all of the same size")
+    if any(disk.mounted for disk, _ in disks):
+        raise InputError(f"{where}: a member is in use")
+    kernel.md.start(spec, disks, kernel.md_member)
 
 
 def _later(stage: Stage, event: Event) -> Callable[[], None]:
@@ -92,7 +109,7 @@ def _line(kernel: Kernel, text: str) -> Line:
 def _number(kernel: Kernel, word: str) -> str:
     if not _DISK.fullmatch(word):
         return word
-    disk = kernel.disk(word)
+    disk = kernel.path(word)
     if disk is None:
         raise InputError(f"no such disk: {word}")
     return disk.dev

@@ -7,10 +7,12 @@ the disk is handed in as `DiskActions`. Texts are as the kernel prints them, pad
 import errno
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 
 from controller.sandbox.disks import Disk, DiskState
 from controller.sandbox.errors import refusal
 from controller.sandbox.pages import t10_name
+from controller.sandbox.tunables import max_retries, max_sectors
 from controller.sandbox.vfs import Attribute, Directory, Link, Listing, Node, View
 
 SYNTHETIC_ACTIONS = ("add", "remove", "change", "move", "online", "offline", "bind", "unbind")
@@ -41,14 +43,18 @@ def device_directory(seat: Seat) -> Directory:
     return Listing(_DEVICE_TABLE, seat)
 
 
-def _back(subsystem: str) -> Callable[[Seat], Node]:
+def _back(subsystem: str, seat: Seat, attributes: Mapping[str, Node] = MappingProxyType({})) -> Node:
     """The class device of a subsystem: a directory named for the address, which leads back to the device."""
+    ways = {**attributes, "device": Link(seat.place), "subsystem": Link(f"/sys/class/{subsystem}")}
+    return View(lambda: {str(seat.disk.address): lambda: View(lambda: {k: _always(v) for k, v in ways.items()})})
 
-    def row(seat: Seat) -> Node:
-        ways = {"device": Link(seat.place), "subsystem": Link(f"/sys/class/{subsystem}")}
-        return View(lambda: {str(seat.disk.address): lambda: View(lambda: {k: _always(v) for k, v in ways.items()})})
 
-    return row
+def _scsi_device(seat: Seat) -> Node:
+    return _back("scsi_device", seat)
+
+
+def _scsi_disk(seat: Seat) -> Node:
+    return _back("scsi_disk", seat, {"max_retries": max_retries(seat.disk)})
 
 
 def _always(node: Node) -> Callable[[], Node]:
@@ -64,12 +70,12 @@ def _link(target: str) -> Callable[[], Node]:
     return lambda: Link(target)
 
 
-def tunable(values: dict[str, str], name: str, *, words: tuple[str, ...] = ()) -> Attribute:
-    """A number that root may set; `words`: what else it may be."""
+def tunable(values: dict[str, str], name: str) -> Attribute:
+    """A number that root may set."""
 
     def write(data: bytes) -> None:
         text = data.decode("ascii", "replace").strip()
-        if text not in words and not (text.isdigit() and int(text) <= _MAX_TIMEOUT):
+        if not (text.isdigit() and int(text) <= _MAX_TIMEOUT):
             raise refusal(errno.EINVAL, name)
         values[name] = text
 
@@ -185,7 +191,7 @@ _BLOCK_ATTRIBUTES: Mapping[str, Callable[[Disk], str]] = {
 _QUEUE_TABLE: Mapping[str, Callable[[Seat], Node]] = {
     "logical_block_size": _attribute(_constant("512")),
     "max_hw_sectors_kb": _attribute(_constant("32767")),
-    "max_sectors_kb": _tuned("max_sectors_kb"),
+    "max_sectors_kb": lambda seat: max_sectors(seat.disk),
     "physical_block_size": _attribute(_constant("512")),
     "rotational": _attribute(_constant("0")),
     "scheduler": _attribute(_constant("[mq-deadline] none")),
@@ -207,8 +213,8 @@ _DEVICE_TABLE: Mapping[str, Callable[[Seat], Node]] = {
     "inquiry": lambda seat: Attribute(lambda: seat.disk.inquiry),
     "queue_depth": _tuned("queue_depth"),
     "rescan": lambda seat: Attribute(None, lambda _: seat.actions.rescan(seat.disk)),
-    "scsi_device": _back("scsi_device"),
-    "scsi_disk": _back("scsi_disk"),
+    "scsi_device": _scsi_device,
+    "scsi_disk": _scsi_disk,
     "state": _state,
     "subsystem": lambda _: Link("/sys/bus/scsi"),
     "timeout": _tuned("timeout"),

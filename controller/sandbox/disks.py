@@ -38,6 +38,9 @@ class Link(StrEnum):
     SILENT = "silent"
 
 
+OFF = -1
+"""A timer that is switched off."""
+
 DID_NO_CONNECT, DID_TIME_OUT = 0x01, 0x03
 DRIVER_TIMEOUT = 0x06
 FAST_IO_FAIL, DEV_LOSS = 5, 60
@@ -86,7 +89,11 @@ class Remote:
     def key(self) -> str:
         """Its name in sysfs."""
         host = self.adapter.host
-        names = {Transport.FC: f"rport-{host}:0-{self.target}", Transport.ISCSI: f"session{host * 100 + self.target}"}
+        names = {
+            Transport.FC: f"rport-{host}:0-{self.target}",
+            Transport.ISCSI: f"session{host * 100 + self.target}",
+            Transport.SAS: f"end_device-{host}:{self.target}",
+        }
         return names.get(self.adapter.transport, "")
 
     @property
@@ -104,11 +111,13 @@ class Remote:
         outage = self._outage
         if self.adapter.transport is Transport.FC:
             self._each(Disk.block)
-            self._clock.after(self.timers["fast_io_fail_tmo"], lambda: self._give_up(outage))
+            if self.timers["fast_io_fail_tmo"] != OFF:
+                self._clock.after(self.timers["fast_io_fail_tmo"], lambda: self._give_up(outage))
             self._clock.after(self.timers["dev_loss_tmo"], lambda: self._lose(outage))
         elif self.adapter.transport is Transport.ISCSI:
             self._each(Disk.block)
-            self._clock.after(self.timers["recovery_tmo"], lambda: self._give_up(outage))
+            if self.timers["recovery_tmo"] != OFF:
+                self._clock.after(self.timers["recovery_tmo"], lambda: self._give_up(outage))
         else:
             self._each(lambda disk: disk.set_link(Link.NO_CONNECT))
 
@@ -169,7 +178,8 @@ class Disk(BlockDevice):
         self.pages: Mapping[int, bytes] = {}
         self.identity = _nobody(remote)
         self.mounted = False
-        self.tunables = {"timeout": "30", "eh_timeout": "10", "queue_depth": "32", "max_sectors_kb": "1280"}
+        self.tunables = {"timeout": "30", "eh_timeout": "10", "queue_depth": "32", "max_sectors_kb": "1280",
+                         "max_retries": "5"}  # fmt: skip
         self._attached = ""
         self._opened = 0
         self._waiting: list[Io] = []
@@ -286,6 +296,14 @@ class Disk(BlockDevice):
         """See `BlockDevice`."""
         self._opened -= 1
 
+    def hold(self) -> None:
+        """A program has it open: its name and number stay its own even when it is deleted."""
+        self._opened += 1
+
+    def let_go(self) -> None:
+        """That program has closed it."""
+        self._opened -= 1
+
     # ---- device handlers
 
     def attach_handler(self, name: str) -> None:
@@ -318,6 +336,19 @@ class Disk(BlockDevice):
             self._clock.advance(timeout)
             return ScsiReply(status=0, host_status=DID_TIME_OUT, driver_status=DRIVER_TIMEOUT, sense=b"", data=b"")
         return self._asked(lambda: self.array.execute(self.nexus, cdb))
+
+    def read(self, length: int, *, timeout: float, offset: int = 0) -> bytes:
+        """Bytes of the medium, zero where nobody wrote any, for one who waits for them himself."""
+        self._clock.wait(lambda: self.state is not DiskState.BLOCKED, what=f"read of {self.name}")
+        if self.state is DiskState.RUNNING and self.link is Link.SILENT:
+            self._clock.advance(timeout)
+            raise refusal(errno.ETIMEDOUT, self.name)
+        broken = self.state is not DiskState.RUNNING or self.link is not Link.UP
+        if broken or self._served(Kind.READ) is not Result.DONE:
+            raise refusal(errno.EIO, self.name)
+        unit = self.array.shown.get(self.nexus.number)
+        room = max(0, min(length, self.size * 512 - offset))
+        return bytes(room) if unit is None else unit.read(offset, room)
 
     def _asked(self, ask: Callable[[], ScsiReply]) -> ScsiReply:
         """An answer, after those unit attentions that the ALUA handler deals with."""

@@ -12,10 +12,13 @@ from dataclasses import dataclass, field
 from controller.sandbox.block import Kind
 from controller.sandbox.disks import Link
 from controller.sandbox.events import VERBS, Word, seconds, sectors
+from controller.sandbox.nvme_san import ANA_STATES, ControllerState
 from controller.sandbox.san import AccessState, Adapter, Array, Event, Scenario
 from controller.sandbox.words import Line
 
 _COUNT = re.compile(r"[0-9]{1,9}")
+_MD = re.compile(r"md\d{1,3}")
+_CONTROLLER, _NAMESPACE = re.compile(r"nvme\d{1,4}"), re.compile(r"nvme\d{1,4}n\d{1,4}")
 _DISK = re.compile(r"sd[a-z]+|\d+:\d+:\d+:\d+")
 
 
@@ -110,6 +113,11 @@ _CHECKS: Mapping[Word, _Check] = {
     Word.SIZE: _form(_converts(sectors)),
     Word.TIME: _form(_converts(seconds)),
     Word.MAP: _form(bool),
+    Word.MD: _form(lambda word: _MD.fullmatch(word) is not None),
+    Word.CONTROLLER: _form(lambda word: _CONTROLLER.fullmatch(word) is not None),
+    Word.CONTROLLER_STATE: _one_of(*ControllerState),
+    Word.NAMESPACE: _form(lambda word: _NAMESPACE.fullmatch(word) is not None),
+    Word.ANA_STATE: _one_of(*ANA_STATES),
     Word.KIND: _one_of(*Kind),
     Word.COUNT: _form(lambda word: _COUNT.fullmatch(word) is not None),
     Word.ERRNO: _form(lambda word: word in errno.errorcode.values()),

@@ -19,6 +19,8 @@ from controller.sandbox.errors import refusal
 from controller.sandbox.fabric import LiveArray
 from controller.sandbox.faults import Faults
 from controller.sandbox.kernel import Kernel
+from controller.sandbox.md import MdDevice
+from controller.sandbox.nvme_san import ANA_STATES, ControllerState
 from controller.sandbox.san import AccessState, Event, PortRef
 from observers.errors import InputError
 
@@ -35,6 +37,11 @@ class Word(StrEnum):
     LINK = "up, no-connect or silent"
     SIZE = "a size (10G)"
     MAP = "a map's name"
+    MD = "an md array's name (md0)"
+    CONTROLLER = "an NVMe controller (nvme0)"
+    CONTROLLER_STATE = "a state of an NVMe controller"
+    NAMESPACE = "an NVMe namespace (nvme0n1)"
+    ANA_STATE = "a state of an ANA group"
     KIND = "read or write"
     COUNT = "a number"
     TIME = "a time (30s, 2m)"
@@ -250,6 +257,38 @@ def _request(stage: Stage, words: Sequence[str]) -> None:
     stage.map(words[0]).submit(request)
 
 
+def _md(stage: Stage, name: str) -> MdDevice:
+    return stage.kernel.md.find(name) or _absent("md array", name)
+
+
+def _md_request(stage: Stage, words: Sequence[str]) -> None:
+    request = Io(Kind(words[1]))
+    stage.requests.append(request)
+    _md(stage, words[0]).submit(request)
+
+
+def _md_fail(stage: Stage, words: Sequence[str]) -> None:
+    for name in words[1:]:
+        _md(stage, words[0]).fail(stage.disk(name).name)
+
+
+def _controller(stage: Stage, words: Sequence[str]) -> None:
+    if not stage.kernel.nvme.set_state(words[0], ControllerState(words[1])):
+        _absent("NVMe controller", words[0])
+
+
+def _ana(stage: Stage, words: Sequence[str]) -> None:
+    controller = stage.kernel.nvme.controllers.get(words[0]) or _absent("NVMe controller", words[0])
+    controller.set_group(int(words[1]), ANA_STATES[words[2]])
+
+
+def _namespace(stage: Stage, words: Sequence[str]) -> None:
+    """Another namespace of the subsystem answers under a name, or none (0), though nobody has looked."""
+    device = stage.kernel.namespace(words[0]) or _absent("NVMe namespace", words[0])
+    known = {each.id: each for each in device.controller.subsystem.namespaces}
+    device.shown = known.get(int(words[1]))
+
+
 def _open(stage: Stage, names: Sequence[str]) -> None:
     for name in names:
         stage.map(name).open()
@@ -267,7 +306,7 @@ def _message(stage: Stage, words: Sequence[str]) -> None:
     device = stage.map(words[0])
     if device.live is None or device.suspended:
         raise refusal(errno_names.EBUSY, f"{words[0]} takes no message now")
-    named = [disk.dev if (disk := stage.kernel.disk(word)) is not None else word for word in words[1:]]
+    named = [disk.dev if (disk := stage.kernel.path(word)) is not None else word for word in words[1:]]
     device.live.targets[0].message(named)
 
 
@@ -315,6 +354,11 @@ VERBS: Mapping[str, Verb] = {
     "protect": Verb((Word.UNIT, Word.ON_OFF), _protect),
     "alua": Verb((Word.GROUP, Word.STATE, Word.UNIT), _alua, several=True),
     "io": Verb((Word.MAP, Word.KIND), _request),
+    "md-io": Verb((Word.MD, Word.KIND), _md_request),
+    "md-fail": Verb((Word.MD, Word.DISK), _md_fail, several=True),
+    "nvme": Verb((Word.CONTROLLER, Word.CONTROLLER_STATE), _controller),
+    "ana": Verb((Word.CONTROLLER, Word.COUNT, Word.ANA_STATE), _ana),
+    "nvme-show": Verb((Word.NAMESPACE, Word.COUNT), _namespace),
     "open": Verb((Word.MAP,), _open, several=True),
     "close": Verb((Word.MAP,), _close, several=True),
     "message": Verb((Word.MAP, Word.TEXT, Word.TEXT), _message, several=True),

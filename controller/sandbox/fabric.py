@@ -30,7 +30,8 @@ _NOT_READY: Mapping[AccessState, Sense] = {
 }
 """What a port in such a state says to commands for the medium, and to TEST UNIT READY (SPC-5 clause 5.18.2)."""
 
-_TEST_UNIT_READY, _INQUIRY, _REPORT_LUNS, _MAINTENANCE_IN = 0x00, 0x12, 0xA0, 0xA3
+_TEST_UNIT_READY, _INQUIRY, _READ, _REPORT_LUNS, _MAINTENANCE_IN = 0x00, 0x12, 0x28, 0xA0, 0xA3
+_SECTOR = 512
 _EXTENDED_FORMAT = 0x20
 _NO_ATTENTION = (_INQUIRY, _REPORT_LUNS)
 """Commands that neither report nor clear a unit attention (SAM-6 clause 5.14)."""
@@ -48,12 +49,23 @@ def check_condition(what: Sense) -> ScsiReply:
 
 @dataclass(slots=True, eq=False)
 class Unit:
-    """A logical unit now. `states`: of each target port group, by its number."""
+    """A logical unit now. `states`: of each target port group, by its number. `medium`: what was written to it, by the
+    byte where it begins; all else is zero."""
 
     spec: Lun
     size: int
     read_only: bool
     states: dict[int, AccessState]
+    medium: dict[int, bytes] = field(default_factory=dict)
+
+    def read(self, offset: int, length: int) -> bytes:
+        """Bytes of the medium."""
+        data = bytearray(length)
+        for start, written in self.medium.items():
+            first, last = max(start, offset), min(start + len(written), offset + length)
+            if first < last:
+                data[first - offset : last - offset] = written[first - start : last - start]
+        return bytes(data)
 
 
 @dataclass(slots=True, eq=False)
@@ -76,6 +88,7 @@ class LiveArray:
         self._groups = {port: group for group in spec.groups for port in group.ports}
         self._relative = {port: place for place, port in enumerate(spec.ports, 1)}
         self._ports = spec.ports
+        self._own_pages = {group.id: _own_pages(spec, group.id) for group in spec.groups}
 
     def connect(self, port: str, number: int) -> Nexus:
         """A new nexus, for a disk that a host has found."""
@@ -108,6 +121,7 @@ class LiveArray:
             relative_port=self._relative[nexus.port],
             port=nexus.port,
             node=spec.node,
+            own_pages=self._own_pages[self._groups[nexus.port].id],
         )
 
     def state(self, nexus: Nexus) -> AccessState:
@@ -200,6 +214,11 @@ class LiveArray:
         states = [(group, unit.states[group.id]) for group in self.spec.groups]
         return good(pages.target_port_groups(states, self._ports, extended=bool(cdb[1] & _EXTENDED_FORMAT)))
 
+    def read(self, nexus: Nexus, cdb: bytes) -> ScsiReply:
+        """READ(10), for who sends it himself."""
+        reply, first, count = self.ready(nexus), int.from_bytes(cdb[2:6], "big"), int.from_bytes(cdb[7:9], "big")
+        return reply if reply.status else good(self.shown[nexus.number].read(first * _SECTOR, count * _SECTOR))
+
     def report_luns(self, _nexus: Nexus, _cdb: bytes) -> ScsiReply:
         """REPORT LUNS."""
         return good(pages.report_luns(self.shown))
@@ -208,11 +227,18 @@ class LiveArray:
 _COMMANDS: Mapping[int, Callable[[LiveArray, Nexus, bytes], ScsiReply]] = {
     _TEST_UNIT_READY: LiveArray.ready,
     _INQUIRY: LiveArray.inquire,
+    _READ: LiveArray.read,
     _MAINTENANCE_IN: LiveArray.report_groups,
     _REPORT_LUNS: LiveArray.report_luns,
 }
 
 _ACTIVE = (AccessState.OPTIMIZED, AccessState.NON_OPTIMIZED)
+
+
+def _own_pages(array: Array, group: int) -> Mapping[int, bytes]:
+    """The vendor's pages through a group: its own go before those of all."""
+    everywhere = {page.number: page.data for page in array.pages if page.group is None}
+    return everywhere | {page.number: page.data for page in array.pages if page.group == group}
 
 
 def _states(array: Array, lun: Lun) -> dict[int, AccessState]:

@@ -25,6 +25,7 @@ class Faults:
     def __init__(self) -> None:
         self._ioctls: list[_Fault] = []
         self._reads: list[_Fault] = []
+        self._changes: list[_Fault] = []
         self._vanishing: list[tuple[str, Callable[[], None]]] = []
         self._kill_before = self._kill_after = 0
 
@@ -36,6 +37,10 @@ class Faults:
     def fail_read(self, path: str, error: int, *, count: int = 1) -> None:
         """The next `count` reads of a file, by the path it is asked for or its real one, fail."""
         self._reads.append(_Fault(lambda asked, real: path in (asked, real), error, count))
+
+    def fail_change(self, path: str, error: int, *, count: int = 1) -> None:
+        """The next `count` writes to an attribute, or attempts to make, replace or remove a file, of this path fail."""
+        self._changes.append(_Fault(lambda changed, _: changed == path, error, count))
 
     def vanish_after_listing(self, directory: str, vanish: Callable[[], None]) -> None:
         """Do something (delete a disk) just after the next listing of a directory."""
@@ -54,6 +59,10 @@ class Faults:
     def before_read(self, asked: str, real: str) -> None:
         """A file is about to be read."""
         _strike(self._reads, asked, real)
+
+    def before_change(self, path: str) -> None:
+        """An attribute is about to be written, or a file to be made, replaced or removed."""
+        _strike(self._changes, path, path)
 
     def after_listing(self, directory: str) -> None:
         """A directory has been listed."""

@@ -12,25 +12,31 @@ from typing import TypeVar
 
 from controller.sandbox.block import Io, Kind
 from controller.sandbox.boot import boot
+from controller.sandbox.disks import Disk
 from controller.sandbox.errors import Killed, refusal
 from controller.sandbox.fabric import cut
 from controller.sandbox.faults import Faults
+from controller.sandbox.kept_open import KeepsOpen
 from controller.sandbox.kernel import Kernel
+from controller.sandbox.nvme import NamespaceDevice
 from controller.sandbox.san import Event, Scenario
 from controller.sandbox.uevents import UeventLog
 from controller.sandbox.vfs import Attribute, Directory, File, Node
-from observers.host import ScsiReply
+from observers.host import Block, Held, ScsiReply
+from observers.kernel import nvme
 from observers.kernel.dm_ioctl import READING_COMMANDS, Command, DmFormatError, unpack
+from observers.kernel.nvme import Words
 from observers.kernel.scsi import reads_only
 from observers.snapshot import DeviceName
 
 T = TypeVar("T")
 
 ROOT = 0
+SECTOR = 512
 _OTHERS_MAY_READ = 0o004
 
 
-class SandboxHost:
+class SandboxHost(KeepsOpen):
     """A `Host` over an in-memory kernel.
 
     `writes`: how many calls that change something were made, by kind (`DM_TABLE_LOAD`, `write_attribute` ...). `reads`:
@@ -45,7 +51,9 @@ class SandboxHost:
         self.reads: Counter[str] = Counter()
         self._dead = False
         self._locks: dict[int, str] = {}
+        self._held: dict[int, Disk] = {}
         self._handles = 0
+        super().__init__(self.kernel.tree, self._reading)
 
     # ---- beyond a Host
 
@@ -60,14 +68,13 @@ class SandboxHost:
     def restart(self) -> None:
         """Begin another process on the same kernel, after one was killed (`Faults.kill_at`) or instead of it."""
         self._dead = False
-        self._locks.clear()
+        self._close_all()
         self.faults.kill_at(0)
 
     def request(self, name: str, kind: Kind = Kind.READ) -> Io:
         """Send a request through a map (by its name) or to a disk; its `result` is None while it waits."""
         io = Io(kind)
-        disk = self.kernel.disk(name)
-        (disk if disk is not None else self._stage.map(name)).submit(io)
+        (self.kernel.path(name) or self._stage.map(name)).submit(io)
         return io
 
     @property
@@ -84,6 +91,13 @@ class SandboxHost:
     def uevents(self) -> UeventLog:
         """All uevents of block devices since boot."""
         return self.kernel.uevents
+
+    def _close_all(self) -> None:
+        self._locks.clear()
+        self.close_attributes()
+        for disk in self._held.values():
+            disk.let_go()
+        self._held.clear()
 
     # ---- calls
 
@@ -108,7 +122,7 @@ class SandboxHost:
             self.faults.after_write()
         except Killed:
             self._dead = True
-            self._locks.clear()  # the kernel closes what a dead process had open
+            self._close_all()  # as the kernel does for a dead process
             raise
         return result
 
@@ -157,6 +171,7 @@ class SandboxHost:
         self._writing("write_attribute", lambda: self._write(path, data))
 
     def _write(self, path: str, data: bytes) -> None:
+        self.faults.before_change(path)
         _, node = self.kernel.tree.lookup(path)
         if isinstance(node, Directory):
             raise refusal(errno.EISDIR, path)
@@ -166,7 +181,11 @@ class SandboxHost:
 
     def replace_file(self, path: str, data: bytes, /, *, mode: int) -> None:
         """See `Host`."""
-        self._writing("replace_file", lambda: self.kernel.replace_file(path, data, mode=mode))
+        self._writing("replace_file", lambda: self._replace(path, data, mode=mode))
+
+    def _replace(self, path: str, data: bytes, *, mode: int) -> None:
+        self.faults.before_change(path)
+        self.kernel.replace_file(path, data, mode=mode)
 
     def modified(self, path: str, /) -> float:
         """See `ClaimReadHost`."""
@@ -176,8 +195,20 @@ class SandboxHost:
         return node.modified if isinstance(node, File) else self.kernel.scenario.host.time
 
     def create_file(self, path: str, /, *, mode: int, modified: float) -> None:
-        """See `ClaimHost`."""
-        self._writing("create_file", lambda: self.kernel.create_file(path, mode=mode, modified=modified))
+        """See `Host`."""
+        self._writing("create_file", lambda: self._create(path, mode=mode, modified=modified))
+
+    def _create(self, path: str, *, mode: int, modified: float) -> None:
+        self.faults.before_change(path)
+        self.kernel.create_file(path, mode=mode, modified=modified)
+
+    def remove_file(self, path: str, /) -> None:
+        """See `Host`."""
+        self._writing("remove_file", lambda: self._remove(path))
+
+    def _remove(self, path: str) -> None:
+        self.faults.before_change(path)
+        self.kernel.remove_file(path)
 
     def lock(self, path: str, /) -> int:
         """See `Host`. A lock file is nothing that anybody would miss, so this is no writing call."""
@@ -210,24 +241,79 @@ class SandboxHost:
         self._reading("scsi_inquire")
         if not reads_only(cdb):
             raise refusal(errno.EPERM, f"SCSI command {cdb.hex()}")
+        return cut(self._opened(name).execute(cdb, timeout=timeout), reply_length)
+
+    def direct_read(self, name: DeviceName, /, *, length: int, timeout: float, offset: int = 0) -> Block:
+        """See `ReadHost`."""
+        self._reading("direct_read")
+        if (namespace := self._namespace(name)) is not None:
+            return Block(namespace.read(length or SECTOR), 0.0)
+        disk, begun = self._opened(name), self.kernel.clock.now
+        return Block(disk.read(length or SECTOR, timeout=timeout, offset=offset), self.kernel.clock.now - begun)
+
+    def nvme_inquire(
+        self, name: DeviceName, opcode: int, /, *, namespace: int, words: Words, reply_length: int, timeout: float
+    ) -> bytes:
+        """See `ReadHost`. A SCSI disk knows no such call."""
+        self._reading("nvme_inquire")
+        if not nvme.reads_only(opcode):
+            raise refusal(errno.EPERM, f"NVMe admin command {opcode:#04x}")
+        if (device := self._namespace(name)) is not None:
+            return device.admin(opcode, words)[:reply_length]
+        self._opened(name)
+        raise refusal(errno.ENOTTY, f"/dev/{name}: {namespace}, {words}, {reply_length}, {timeout}")
+
+    def cciss_ready(self, name: DeviceName, /, *, timeout: float) -> bool:
+        """See `ReadHost`. No disk of a sandbox is behind such a driver."""
+        self._reading("cciss_ready")
+        self._opened(name)
+        raise refusal(errno.ENOTTY, f"/dev/{name}: {timeout}")
+
+    def _namespace(self, name: DeviceName) -> NamespaceDevice | None:
+        """The NVMe namespace, if it is one, as root opens it for reading."""
+        found = self.kernel.namespace(name)
+        if found is not None and self.effective_user() != ROOT:
+            raise refusal(errno.EACCES, f"/dev/{name}")
+        return found
+
+    def _opened(self, name: DeviceName) -> Disk:
+        """The disk, as root opens it for reading."""
         disk = self.kernel.disk(name)
         if disk is None:
-            mapped = self.kernel.mapped_device(name)
-            raise refusal(errno.ENOENT if mapped is None else errno.ENOTTY, f"/dev/{name}")
+            other = self.kernel.mapped_device(name) or self.kernel.namespace(name)
+            raise refusal(errno.ENOENT if other is None else errno.ENOTTY, f"/dev/{name}")
         if self.effective_user() != ROOT:
             raise refusal(errno.EACCES, f"/dev/{name}")
-        return cut(disk.execute(cdb, timeout=timeout), reply_length)
+        disk.check_open()
+        return disk
 
     def open_exclusively(self, name: DeviceName, /) -> None:
         """See `ClaimReadHost`."""
         self._reading("open_exclusively")
-        disk = self.kernel.disk(name)
+        disk = self.kernel.path(name)
         if disk is None:
             raise refusal(errno.ENOENT, f"/dev/{name}")
         if self.effective_user() != ROOT:
             raise refusal(errno.EACCES, f"/dev/{name}")
         if disk.holders:
             raise refusal(errno.EBUSY, f"/dev/{name}")
+
+    def hold_device(self, name: DeviceName, /) -> Held:
+        """See `Host`."""
+        self._reading("hold_device")
+        disk = self._opened(name)
+        disk.hold()
+        self._handles += 1
+        self._held[self._handles] = disk
+        return Held(self._handles, disk.dev)
+
+    def release_device(self, held: Held, /) -> None:
+        """See `Host`."""
+        self._alive()
+        disk = self._held.pop(held.handle, None)
+        if disk is None:
+            raise refusal(errno.EBADF)
+        disk.let_go()
 
     def dm_query(self, command: int, request: bytes, /) -> bytes:
         """See `ReadHost`."""

@@ -17,6 +17,8 @@ from controller.sandbox.dm_device import MAJOR, MappedDevice, Pairs
 from controller.sandbox.dm_ioctls import DeviceMapper
 from controller.sandbox.errors import refusal
 from controller.sandbox.fabric import LiveArray
+from controller.sandbox.md import MdDriver
+from controller.sandbox.nvme import NamespaceDevice, NvmeDriver
 from controller.sandbox.san import Adapter, Scenario, Transport
 from controller.sandbox.semaphores import Semaphores
 from controller.sandbox.udev import Udev
@@ -29,6 +31,9 @@ COOKIE_MAGIC = 0x0D4D << 16
 """DM_COOKIE_MAGIC of libdevmapper.h: the upper half of a cookie's semaphore key."""
 
 UDEV_CONTROL = "/run/udev/control"
+
+USERS = "root:x:0:0:root:/root:/bin/sh\ndaemon:x:1:1::/:/bin/false\nnobody:x:65534:65534::/:/bin/false\n"
+"""The users of a host whose scenario does not say otherwise."""
 
 _COLONS = 3  # of H:C:T:L
 
@@ -44,6 +49,8 @@ class Kernel:
         self.tree, self.uevents, self.view = Tree(), UeventLog(), AluaView()
         self.semaphores = Semaphores(self.clock)
         self.device_mapper = DeviceMapper(self)
+        self.md = MdDriver(self.tree)
+        self.nvme = NvmeDriver(self, native=scenario.host.native_nvme)
         self.arrays = {array.name: LiveArray(array) for array in scenario.arrays}
         self.remotes: list[Remote] = []
         self._disks: dict[str, Disk] = {}
@@ -59,11 +66,13 @@ class Kernel:
         for adapter in scenario.adapters:
             self._add_adapter(adapter)
             self.scan(adapter.host)
+        self.nvme.start(scenario.nvme)
 
     def _lay_out(self) -> None:
         for path in _BASE_FOLDERS:
             self.tree.put(path, Folder())
         self.tree.put("/proc/sys/kernel/osrelease", File(f"{self.scenario.host.release}\n".encode(), 0o444))
+        self.tree.put("/etc/passwd", File(USERS.encode(), 0o644))
         if self.scenario.host.udev:
             self.tree.put(UDEV_CONTROL, Socket())
         for file in self.scenario.files:
@@ -91,15 +100,28 @@ class Kernel:
             return next((disk for disk in self.disks if str(disk.address) == name), None)
         return found
 
+    def path(self, name: str) -> BlockDevice | None:
+        """A disk, or a namespace behind an NVMe controller."""
+        return self.disk(name) or self.nvme.find(name)
+
+    def namespace(self, name: str) -> NamespaceDevice | None:
+        """A namespace behind an NVMe controller."""
+        return self.nvme.find(name)
+
     def mapped_device(self, name: str) -> MappedDevice | None:
         """A mapped device by its name in the kernel, `dm-0`."""
         prefix, _, minor = name.partition("dm-")
         known = prefix == "" and minor.isdigit()
         return self.device_mapper.find(dev=DevT(f"{MAJOR}:{minor}")) if known else None
 
+    def md_member(self, name: str | DevT) -> tuple[Disk, str] | None:
+        """A disk by its name or its number, and its directory in sysfs, for md to use."""
+        disk = self._numbers.get(DevT(name)) or self.disk(name)
+        return None if disk is None else (disk, sysfs_tree.disk_place(disk))
+
     def block_device(self, dev: DevT) -> BlockDevice | None:
         """A block device by its number."""
-        return self._numbers.get(dev) or self.device_mapper.find(dev=dev)
+        return self._numbers.get(dev) or self.nvme.by_number(dev) or self.device_mapper.find(dev=dev)
 
     def file_text(self, path: str) -> str:
         """A file's text; empty when there is none."""
@@ -232,6 +254,13 @@ class Kernel:
         if self.tree.find(path) is not None:
             raise refusal(errno.EEXIST, path)
         self.tree.put(path, File(b"", mode, modified))
+
+    def remove_file(self, path: str) -> None:
+        """Remove a file."""
+        node = self.tree.lookup(path)[1]
+        if not isinstance(node, File):
+            raise refusal(errno.EISDIR if isinstance(node, Directory) else errno.EPERM, path)
+        self.tree.remove(path)
 
 
 def _devpath(disk: Disk) -> str:

@@ -5,7 +5,7 @@ In: plain values. Out: bytes as SPC-5 lays them out. Pure; it decides nothing ab
 
 import struct
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from controller.sandbox.san import AccessState, Group, Tpgs
 
@@ -43,6 +43,8 @@ class Identity:
     relative_port: int
     port: str
     node: str
+    own_pages: Mapping[int, bytes] = field(default_factory=dict)
+    """Pages of the vendor's, by number."""
 
 
 def is_wwn(name: str) -> bool:
@@ -65,9 +67,10 @@ def no_unit_inquiry() -> bytes:
 def vpd_pages(who: Identity) -> Mapping[int, bytes]:
     """All vital product data pages that the unit has."""
     return {
-        0x00: _page(0x00, bytes(SUPPORTED_PAGES)),
+        0x00: _page(0x00, bytes(sorted((*SUPPORTED_PAGES, *who.own_pages)))),
         0x80: _page(0x80, who.serial.encode("ascii")),
         0x83: _page(0x83, b"".join(_designators(who))),
+        **who.own_pages,
     }
 
 

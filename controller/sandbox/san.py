@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import IntEnum, StrEnum
 
+from controller.sandbox.nvme_san import NvmeSubsystem
 from observers.snapshot import ScsiAddress
 
 
@@ -53,6 +54,7 @@ class Transport(StrEnum):
 
     FC = "fc"
     ISCSI = "iscsi"
+    SAS = "sas"
     ATA = "ata"
     PSEUDO = "pseudo"
 
@@ -82,6 +84,16 @@ class Lun:
     read_only: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class VendorPage:
+    """A VPD page of the vendor's that all logical units have, header and all. `group`: only through that target port
+    group; None: through all for which there is no other one of that number."""
+
+    number: int
+    data: bytes
+    group: int | None = None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Array:
     """A storage array. `node`: world wide node name (16 hex digits) or iSCSI name.
@@ -98,6 +110,7 @@ class Array:
     handler: str = ""
     groups: tuple[Group, ...]
     luns: tuple[Lun, ...]
+    pages: tuple[VendorPage, ...] = ()
 
     @property
     def ports(self) -> tuple[str, ...]:
@@ -145,6 +158,18 @@ class MapSpec:
     opened: int = 0
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MdSpec:
+    """An md array of level multipath that runs at boot. `members`: disks (their kernel names, or H:C:T:L), in the order
+    of their places. `disks`: how many places there are; 0: one for each member."""
+
+    name: str
+    metadata: str = "1.2"
+    uuid: str = "00000000-0000-0000-0000-000000000001"
+    members: tuple[str, ...] = ()
+    disks: int = 0
+
+
 @dataclass(frozen=True, slots=True)
 class FileSpec:
     """A file of the host."""
@@ -172,6 +197,8 @@ class HostSpec:
     udev: bool = True
     udev_delay: float = 0.0
     device_mapper: bool = True
+    native_nvme: bool = False
+    """Whether the kernel itself multipaths NVMe."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -183,6 +210,8 @@ class Scenario:
     arrays: tuple[Array, ...] = ()
     adapters: tuple[Adapter, ...] = ()
     maps: tuple[MapSpec, ...] = ()
+    md: tuple[MdSpec, ...] = ()
+    nvme: tuple[NvmeSubsystem, ...] = ()
     files: tuple[FileSpec, ...] = ()
     events: tuple[Event, ...] = ()
 

@@ -13,8 +13,11 @@ from datetime import UTC, datetime
 from importlib import resources
 from typing import NoReturn, TypeVar
 
+from controller.sandbox import nvme_words
 from controller.sandbox.event_words import Names, read_event
 from controller.sandbox.events import seconds, sectors
+from controller.sandbox.nvme_san import NvmeSubsystem
+from controller.sandbox.page_words import read_page
 from controller.sandbox.san import (
     AccessState,
     Adapter,
@@ -23,6 +26,7 @@ from controller.sandbox.san import (
     Group,
     Lun,
     MapSpec,
+    MdSpec,
     PortRef,
     Scenario,
     Tpgs,
@@ -30,6 +34,7 @@ from controller.sandbox.san import (
 )
 from controller.sandbox.words import Line, Text
 from observers.errors import InputError
+from observers.kernel.md_superblock import VERSIONS
 
 T = TypeVar("T")
 
@@ -38,6 +43,8 @@ TPGS = {"none": Tpgs.NONE, "implicit": Tpgs.IMPLICIT, "explicit": Tpgs.EXPLICIT,
 HANDLERS = ("rdac", "emc", "hp_sw")
 _HERE = "<<"
 _COUNTED = re.compile(r"\{(n+)\}")
+_MD_NAME = re.compile(r"md\d{1,3}")
+_UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _NAA = re.compile(r"[0-9a-f]{16}|[0-9a-f]{32}")
 
 
@@ -111,6 +118,8 @@ class _Reader:
             "array": self._array_section,
             "adapter": self._adapter_section,
             "map": self._map_section,
+            "md": self._md_section,
+            "nvme": self._nvme_section,
             "file": self._file_section,
             "now": self._now,
             "at": self._at,
@@ -129,6 +138,7 @@ class _Reader:
             "udev": lambda line: set_host(udev=_on(line)),
             "udev-delay": lambda line: set_host(udev_delay=line.take_as("a time such as 3s", seconds)),
             "device-mapper": lambda line: set_host(device_mapper=_on(line)),
+            "nvme-multipath": lambda line: set_host(native_nvme=_on(line)),
         }
 
     # ---- arrays
@@ -159,6 +169,7 @@ class _Reader:
             "handler": lambda line: change(handler=line.take_as("a handler", _one_of(HANDLERS))),
             "group": lambda line: change(groups=(*draft.groups, _group(line, draft))),
             "lun": lambda line: change(luns=(*draft.luns, *_luns(line, draft))),
+            "page": lambda line: change(pages=(*draft.pages, read_page(line, draft))),
         }
 
     def _finished_array(self, line: Line, array: Array) -> None:
@@ -217,6 +228,32 @@ class _Reader:
             "read-only": lambda _: change(read_only=True),
             "opened": lambda line: change(opened=line.number("how many programs have it open")),
         }
+
+    def _md_section(self, line: Line) -> None:
+        spec, others = MdSpec(name=line.take_as("an array's name (md0)", _md_name)), self._scenario.md
+        if any(spec.name == other.name for other in others):
+            raise line.error("an array of that name is there already")
+
+        def change(**values: object) -> None:
+            nonlocal spec
+            spec = replace(spec, **values)  # type: ignore[arg-type]
+            self._scenario = replace(self._scenario, md=(*others, spec))
+
+        change()
+        self._below = {
+            "metadata": lambda line: change(metadata=line.take_as("a version", _one_of(VERSIONS))),
+            "uuid": lambda line: change(uuid=line.take_as("a UUID in small letters", _uuid)),
+            "members": lambda line: change(members=(*spec.members, line.take("a disk"), *line.rest())),
+            "disks": lambda line: change(disks=line.number("how many places there are")),
+        }
+
+    def _nvme_section(self, line: Line) -> None:
+        others = self._scenario.nvme
+
+        def put(subsystem: NvmeSubsystem) -> None:
+            self._scenario = replace(self._scenario, nvme=(*others, subsystem))
+
+        self._below = nvme_words.section(line, others, put)
 
     def _file_section(self, line: Line) -> None:
         path = line.take_as("an absolute path", _path)
@@ -334,6 +371,14 @@ def _ascii(longest: int) -> Callable[[str], str]:
 
 def _path(text: str) -> str:
     return text if text.startswith("/") and not text.endswith("/") else _bad(text)
+
+
+def _md_name(text: str) -> str:
+    return text if _MD_NAME.fullmatch(text) else _bad(text)
+
+
+def _uuid(text: str) -> str:
+    return text if _UUID.fullmatch(text) else _bad(text)
 
 
 def _naa(text: str) -> str:

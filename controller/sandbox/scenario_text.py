@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from decimal import Decimal
 
-from controller.sandbox.san import Adapter, Array, Group, HostSpec, Lun, MapSpec, Scenario, Tpgs
+from controller.sandbox import nvme_words, page_words
+from controller.sandbox.san import Adapter, Array, Group, HostSpec, Lun, MapSpec, MdSpec, Scenario, Tpgs
 
 _INDENT = "    "
 _TPGS = {Tpgs.NONE: "none", Tpgs.IMPLICIT: "implicit", Tpgs.EXPLICIT: "explicit", Tpgs.BOTH: "both"}
@@ -20,6 +21,8 @@ def format_scenario(scenario: Scenario) -> str:
         *(list(_array(array)) for array in scenario.arrays),
         *(list(_adapter(adapter)) for adapter in scenario.adapters),
         *(list(_map(spec)) for spec in scenario.maps),
+        *(list(_md(spec)) for spec in scenario.md),
+        *(list(nvme_words.printed(subsystem, _word)) for subsystem in scenario.nvme),
         *(
             [f"file {_word(file.path)} <<{_end(file.text)}", *file.text.splitlines(), _end(file.text)]
             for file in scenario.files
@@ -59,6 +62,7 @@ def _host(host: HostSpec) -> Iterator[str]:
         "udev": (_on(value=host.udev), _on(value=default.udev)),
         "udev-delay": (_seconds(host.udev_delay), _seconds(default.udev_delay)),
         "device-mapper": (_on(value=host.device_mapper), _on(value=default.device_mapper)),
+        "nvme-multipath": (_on(value=host.native_nvme), _on(value=default.native_nvme)),
     }
     lines = [f"{_INDENT}{keyword} {_word(value)}" for keyword, (value, usual) in rows.items() if value != usual]
     yield from ["host", *lines] if lines else []
@@ -84,6 +88,8 @@ def _array(array: Array) -> Iterator[str]:
         yield f"{_INDENT}{_group(group)}"
     for lun in array.luns:
         yield f"{_INDENT}{_lun(lun)}"
+    for page in array.pages:
+        yield f"{_INDENT}{page_words.printed(page)}"
 
 
 def _group(group: Group) -> str:
@@ -112,3 +118,13 @@ def _map(spec: MapSpec) -> Iterator[str]:
     yield from (f"{_INDENT}{keyword}" for keyword, is_set in flags.items() if is_set)
     if spec.opened:
         yield f"{_INDENT}opened {spec.opened}"
+
+
+def _md(spec: MdSpec) -> Iterator[str]:
+    yield f"md {spec.name}"
+    default = MdSpec(name=spec.name)
+    for keyword in ("metadata", "uuid", "disks"):
+        if getattr(spec, keyword) != getattr(default, keyword):
+            yield f"{_INDENT}{keyword} {getattr(spec, keyword)}"
+    if spec.members:
+        yield f"{_INDENT}members {' '.join(spec.members)}"

@@ -1,12 +1,13 @@
 """Where everything is in sysfs: adapters, remote ports, disks, mapped devices, and the links to them from /sys/class.
 
 In: the objects of a sandbox as they come and go. Out: nodes in a `Tree`. Layouts are those of Linux 6.1 for Fibre
-Channel, iSCSI, ATA and scsi_debug ("pseudo") hosts. A directory's attributes are made when they are looked at.
+Channel, iSCSI, SAS, ATA and scsi_debug ("pseudo") hosts. A directory's attributes are made when they are looked at.
 """
 
 from collections.abc import Callable, Mapping
 
-from controller.sandbox.disk_attributes import DiskActions, Seat, device_directory, links, synthetic_action, tunable
+from controller.sandbox import tunables
+from controller.sandbox.disk_attributes import DiskActions, Seat, device_directory, links, synthetic_action
 from controller.sandbox.disks import Disk, Remote
 from controller.sandbox.dm_device import MappedDevice
 from controller.sandbox.san import Adapter, Transport
@@ -21,6 +22,7 @@ def host_place(adapter: Adapter) -> str:
     parents = {
         Transport.FC: f"pci0000:00/0000:00:{number + 2:02x}.0",
         Transport.ISCSI: "platform",
+        Transport.SAS: f"pci0000:00/0000:00:{number + 2:02x}.0",
         Transport.ATA: f"pci0000:00/0000:00:1f.2/ata{number + 1}",
         Transport.PSEUDO: f"pseudo_0/adapter{number}",
     }
@@ -29,8 +31,14 @@ def host_place(adapter: Adapter) -> str:
 
 def target_place(remote: Remote) -> str:
     """The directory of a SCSI target."""
-    parent = f"/{remote.key}" if remote.key else ""
-    return f"{host_place(remote.adapter)}{parent}/target{remote.adapter.host}:0:{remote.target}"
+    return f"{_remote_place(remote)}/target{remote.adapter.host}:0:{remote.target}"
+
+
+def _remote_place(remote: Remote) -> str:
+    """The directory of what a transport has between host and target; the host's where it has nothing."""
+    phy = f"/port-{remote.adapter.host}:{remote.target}" if remote.adapter.transport is Transport.SAS else ""
+    own = f"/{remote.key}" if remote.key else ""
+    return f"{host_place(remote.adapter)}{phy}{own}"
 
 
 def device_place(disk: Disk) -> str:
@@ -68,11 +76,17 @@ def add_host(tree: Tree, adapter: Adapter, scan: Callable[[bytes], None]) -> Non
     drivers = {
         Transport.FC: "lpfc",
         Transport.ISCSI: "iscsi_tcp",
+        Transport.SAS: "mpt3sas",
         Transport.ATA: "ahci",
         Transport.PSEUDO: "scsi_debug",
     }
     rows = _texts(proc_name=drivers[adapter.transport], state="running", unique_id=str(adapter.host), can_queue="1024")
-    _class_device(tree, "scsi_host", place, name=name, rows={**rows, "scan": lambda: Attribute(None, scan)})
+    values: dict[str, int] = {}
+    more: Rows = {
+        "scan": lambda: Attribute(None, scan),
+        "eh_deadline": lambda: tunables.eh_deadline(values, own_error_handling=adapter.transport is Transport.ATA),
+    }
+    _class_device(tree, "scsi_host", place, name=name, rows={**rows, **more})
     if adapter.transport is Transport.FC:
         ports = _texts(node_name=f"0x{adapter.port}", port_name=f"0x{adapter.port}", port_type="NPort", speed="16 Gbit")
         _class_device(tree, "fc_host", place, name=name, rows={**ports, **_texts(port_state="Online")})
@@ -83,7 +97,8 @@ def add_host(tree: Tree, adapter: Adapter, scan: Callable[[bytes], None]) -> Non
 
 def add_remote(tree: Tree, remote: Remote) -> None:
     """A target port, as its transport shows it."""
-    {Transport.FC: _add_rport, Transport.ISCSI: _add_session}.get(remote.adapter.transport, _add_nothing)(tree, remote)
+    kinds = {Transport.FC: _add_rport, Transport.ISCSI: _add_session, Transport.SAS: _add_end_device}
+    kinds.get(remote.adapter.transport, _add_nothing)(tree, remote)
 
 
 def remove_remote(tree: Tree, remote: Remote) -> None:
@@ -101,17 +116,12 @@ def _add_rport(tree: Tree, remote: Remote) -> None:
     parent = f"{host_place(remote.adapter)}/{remote.key}"
     names = _texts(node_name=f"0x{remote.array.spec.node}", port_name=f"0x{remote.ref.port}")
     port = f"0x01{remote.adapter.host & 0xFF:02x}{remote.target & 0xFF:02x}"
-    values = {name: str(value) for name, value in remote.timers.items()}
-
-    def tuned(name: str, *words: str) -> Callable[[], Node]:
-        return lambda: _timer(remote, values, name, words)
-
     rows: Rows = {
         **names,
         **_texts(port_id=port, roles="FCP Target", scsi_target_id=str(remote.target)),
         "port_state": _text(lambda: remote.state),
-        "fast_io_fail_tmo": tuned("fast_io_fail_tmo", "off"),
-        "dev_loss_tmo": tuned("dev_loss_tmo"),
+        "fast_io_fail_tmo": lambda: tunables.fast_io_fail(remote),
+        "dev_loss_tmo": lambda: tunables.dev_loss(remote),
     }
     _class_device(tree, "fc_remote_ports", parent, name=remote.key, rows=rows)
     target = f"target{remote.adapter.host}:0:{remote.target}"
@@ -119,32 +129,27 @@ def _add_rport(tree: Tree, remote: Remote) -> None:
     tree.put(f"/sys/bus/scsi/devices/{target}", Link(f"{parent}/{target}"))
 
 
-def _timer(remote: Remote, values: dict[str, str], name: str, words: tuple[str, ...]) -> Attribute:
-    attribute = tunable(values, name, words=words)
-    write = attribute.write
-
-    def written(data: bytes) -> None:
-        if write is not None:
-            write(data)
-        remote.timers[name] = int(values[name]) if values[name].isdigit() else remote.timers["dev_loss_tmo"]
-
-    return Attribute(attribute.read, written)
-
-
 def _add_session(tree: Tree, remote: Remote) -> None:
     parent = f"{host_place(remote.adapter)}/{remote.key}"
     address, _, rest = remote.ref.port.partition(":")
     port, _, group = rest.partition(",")
-    values = {"recovery_tmo": str(remote.timers["recovery_tmo"])}
     rows: Rows = {
         **_texts(targetname=remote.array.spec.node, initiatorname=remote.adapter.port, tpgt=group or "1"),
         "state": _text(lambda: remote.state),
-        "recovery_tmo": lambda: _timer(remote, values, "recovery_tmo", ()),
+        "recovery_tmo": lambda: tunables.recovery(remote),
     }
     _class_device(tree, "iscsi_session", parent, name=remote.key, rows=rows)
     connection = f"connection{remote.key.removeprefix('session')}:0"
     ends = _texts(address=address, persistent_address=address, port=port or "3260", persistent_port=port or "3260")
     _class_device(tree, "iscsi_connection", f"{parent}/{connection}", name=connection, rows=ends)
+
+
+def _add_end_device(tree: Tree, remote: Remote) -> None:
+    parent = _remote_place(remote)
+    address = _texts(sas_address=f"0x{remote.ref.port}", device_type="end device")
+    _class_device(tree, "sas_device", parent, name=remote.key, rows=address)
+    timers: Rows = {"I_T_nexus_loss_timeout": tunables.nexus_loss}
+    _class_device(tree, "sas_end_device", parent, name=remote.key, rows=timers)
 
 
 # ---- disks and mapped devices

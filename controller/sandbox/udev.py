@@ -11,11 +11,12 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from controller.sandbox import pages
-from controller.sandbox.block import Io, Kind
+from controller.sandbox.block import BlockDevice, Io, Kind
 from controller.sandbox.clock import Clock
 from controller.sandbox.disks import Disk
 from controller.sandbox.dm_device import MappedDevice
 from controller.sandbox.mpath_target import MultipathTarget
+from controller.sandbox.nvme import NamespaceDevice
 from controller.sandbox.san import Tpgs
 from controller.sandbox.sysfs_tree import disk_place
 from controller.sandbox.uevents import Uevent
@@ -48,6 +49,9 @@ class Host(Protocol):
     def disk(self, name: str) -> Disk | None:
         """A disk by its name."""
 
+    def namespace(self, name: str) -> NamespaceDevice | None:
+        """A namespace behind an NVMe controller, by its name."""
+
     def mapped_device(self, name: str) -> MappedDevice | None:
         """A mapped device by its name in the kernel."""
 
@@ -74,6 +78,8 @@ class Udev:
         self._entries: dict[str, _Entry] = {}
         self._queue: list[Uevent] = []
         self._working = False
+        self.handled: list[tuple[Uevent, Mapping[str, str]]] = []
+        """The events whose rules are done, with what the database said then: udev tells its listeners of them."""
 
     def receive(self, event: Uevent) -> None:
         """Take a uevent; it is handled when those before it are."""
@@ -84,7 +90,11 @@ class Udev:
     def properties(self, name: str) -> Mapping[str, str] | None:
         """What the database says of a device: the kernel's properties first; None: there is no such device."""
         disk, device = self._host.disk(name), self._host.mapped_device(name)
-        if disk is not None:
+        namespace = self._host.namespace(name)
+        if namespace is not None:
+            place = namespace.place.removeprefix("/sys")
+            kernel = _kernel_properties(name, namespace.dev, namespace.diskseq, devpath=place)
+        elif disk is not None:
             kernel = _kernel_properties(
                 disk.name, disk.dev, disk.diskseq, devpath=disk_place(disk).removeprefix("/sys")
             )
@@ -126,6 +136,8 @@ class Udev:
         disk, device = self._host.disk(name), self._host.mapped_device(name)
         if disk is not None:
             self._remember(name, self._path_rules(disk))
+        if (namespace := self._host.namespace(name)) is not None:
+            self._remember(name, self._namespace_rules(namespace))
         if device is not None and self._map_rules(device, event):
             device.submit(Io(Kind.READ, lambda _: self._complete(event), probe=True))
         else:
@@ -136,6 +148,7 @@ class Udev:
         self._entries[name] = _Entry(old.initialized if old else int(self._host.clock.now * 1_000_000), own)
 
     def _complete(self, event: Uevent) -> None:
+        self.handled.append((event, self.properties(event.name) or {}))
         base = int(event.properties.get("DM_COOKIE", "0")) & _COOKIE_BASE
         if base:
             self._host.udev_complete(base)
@@ -144,9 +157,17 @@ class Udev:
 
     def _path_rules(self, disk: Disk) -> Callable[[], Mapping[str, str]]:
         who = disk.identity
-        listed = f"/{_serial(who)[0]}/" in self._host.file_text(WWIDS).split("\n")
-        member = listed or any(name.startswith("dm-") for name in disk.holders)
+        member = self._is_member(disk, _serial(who)[0])
         return lambda: _path_properties(who, member=member)
+
+    def _namespace_rules(self, device: NamespaceDevice) -> Callable[[], Mapping[str, str]]:
+        member = self._is_member(device, device.wwid)
+        return lambda: _namespace_properties(device, member=member)
+
+    def _is_member(self, device: BlockDevice, wwid: str) -> bool:
+        """Whether it is a path: by the wwids file, or because a map has it."""
+        listed = f"/{wwid}/" in self._host.file_text(WWIDS).split("\n")
+        return listed or any(name.startswith("dm-") for name in device.holders)
 
     def _map_rules(self, device: MappedDevice, event: Uevent) -> bool:
         """The properties of a mapped device; whether the rules then read it."""
@@ -244,10 +265,22 @@ def _path_properties(who: pages.Identity, *, member: bool) -> dict[str, str]:
         found |= {"ID_WWN_WITH_EXTENSION": f"0x{who.naa}", "ID_WWN": f"0x{who.naa[:16]}"}
     serial, short = _serial(who)
     found |= {"ID_BUS": "scsi", "ID_SERIAL": serial, "ID_SERIAL_SHORT": short, "ID_SCSI_SERIAL": who.serial}
-    found["DM_MULTIPATH_DEVICE_PATH"] = str(int(member))
-    if member:
-        found |= {"ID_FS_TYPE": "mpath_member", "SYSTEMD_READY": "0", "DM_DEL_PART_NODES": "1"}
-    return found
+    return found | _membership(member=member)
+
+
+def _membership(*, member: bool) -> dict[str, str]:
+    if not member:
+        return {"DM_MULTIPATH_DEVICE_PATH": "0"}
+    found = {"ID_FS_TYPE": "mpath_member", "SYSTEMD_READY": "0", "DM_DEL_PART_NODES": "1"}
+    return {"DM_MULTIPATH_DEVICE_PATH": "1", **found}
+
+
+def _namespace_properties(device: NamespaceDevice, *, member: bool) -> dict[str, str]:
+    """60-persistent-storage.rules of Debian 12, for whole namespaces."""
+    who, number = device.controller.subsystem, device.spec.id
+    found = {"ID_SERIAL_SHORT": who.serial, "ID_WWN": device.wwid, "ID_MODEL": who.model, "ID_REVISION": who.firmware}
+    serial = {"ID_NSID": str(number), "ID_SERIAL": f"{who.model}_{who.serial}_{number}"}
+    return {**found, **serial, **_membership(member=member)}
 
 
 def _identifiers(who: pages.Identity) -> dict[str, str]:

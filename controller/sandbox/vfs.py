@@ -118,6 +118,8 @@ class Tree:
     def __init__(self) -> None:
         self.root = Folder()
         self._places: dict[str, tuple[str, Directory]] = {}
+        self.removed: list[str] = []
+        """Paths, in the order in which nodes were removed: who has a file open, has it no longer."""
 
     def put(self, path: str, node: Node) -> None:
         """Put a node at a path; folders on the way are made."""
@@ -138,6 +140,7 @@ class Tree:
         folder = self.find(parent or "/")
         if isinstance(folder, Folder):
             folder.children.pop(name, None)
+            self.removed.append(path)
         self._places.clear()
 
     def find(self, path: str) -> Node | None:

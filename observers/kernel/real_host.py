@@ -8,20 +8,23 @@ before the kernel sees it.
 import ctypes
 import errno
 import fcntl
+import mmap
 import os
 import tempfile
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
-from observers import udev
-from observers.host import ScsiReply
-from observers.kernel import dm_ioctl, ioctl, scsi
+from observers import udev_database
+from observers.dmtable import DevT
+from observers.host import Block, Held, ScsiReply
+from observers.kernel import cciss, direct_io, dm_ioctl, ioctl, nvme, scsi
 from observers.snapshot import DeviceName
 
 DM_CONTROL = "/dev/mapper/control"
 
 _READ_CHUNK = 1 << 16  # bytes; also more than any sysfs attribute has
+_SAMPLE = 64  # bytes; states are words
 _DIRECTORY_MODE = 0o755
 _RUNTIME_DIRECTORY_MODE = 0o700  # as multipath-tools makes them
 _LOCK_MODE = 0o600
@@ -90,13 +93,17 @@ class RealHost:
         return os.stat(path).st_mtime
 
     def create_file(self, path: str, /, *, mode: int, modified: float) -> None:
-        """See `ClaimHost`."""
+        """See `Host`."""
         os.makedirs(os.path.dirname(path), mode=_RUNTIME_DIRECTORY_MODE, exist_ok=True)
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
         try:
             os.utime(descriptor, ns=(time.time_ns(), _nanoseconds(modified)))
         finally:
             os.close(descriptor)
+
+    def remove_file(self, path: str, /) -> None:
+        """See `Host`."""
+        os.unlink(path)
 
     def lock(self, path: str, /) -> int:
         """See `Host`. The handle is a file descriptor."""
@@ -116,7 +123,7 @@ class RealHost:
 
     def udev_properties(self, name: DeviceName, /) -> Mapping[str, str]:
         """See `ReadHost`."""
-        return udev.properties(name)
+        return udev_database.properties(name, self.read_file, self.real_path)
 
     def scsi_inquire(self, name: DeviceName, cdb: bytes, /, *, reply_length: int, timeout: float) -> ScsiReply:
         """See `ReadHost`. The device is opened for this one command, without waiting for its medium."""
@@ -128,9 +135,66 @@ class RealHost:
         finally:
             os.close(descriptor)
 
+    def direct_read(self, name: DeviceName, /, *, length: int, timeout: float, offset: int = 0) -> Block:
+        """See `ReadHost`. Nothing ends a read but the kernel: an answer after `timeout` is dropped, not cut short."""
+        descriptor = os.open(_node(name), os.O_RDONLY | os.O_NONBLOCK | os.O_DIRECT | os.O_CLOEXEC)
+        try:
+            block = _read_directly(descriptor, length or _block_size(descriptor), offset)
+        finally:
+            os.close(descriptor)
+        if block.seconds > timeout:
+            raise OSError(errno.ETIMEDOUT, f"the read took {block.seconds:.1f} s", name)
+        return block
+
+    def nvme_inquire(
+        self, name: DeviceName, opcode: int, /, *, namespace: int, words: nvme.Words, reply_length: int, timeout: float
+    ) -> bytes:
+        """See `ReadHost`."""
+        if not nvme.reads_only(opcode):
+            raise OSError(errno.EPERM, f"NVMe admin command {opcode:#04x} is not one that only reads", name)
+        descriptor = os.open(_node(name), os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        try:
+            if not namespace and nvme.wants_namespace(opcode, words):
+                namespace = ioctl.ioctl(descriptor, nvme.NAMESPACE_ID, ctypes.create_string_buffer(1))
+            data = ctypes.create_string_buffer(reply_length)
+            command = nvme.pack_command(opcode, namespace=namespace, words=words, data=_room(data), timeout=timeout)
+            status = ioctl.ioctl(descriptor, nvme.ADMIN_COMMAND, ctypes.create_string_buffer(command, len(command)))
+        finally:
+            os.close(descriptor)
+        if status:
+            raise OSError(errno.EIO, f"the controller answered NVMe status {status:#06x}", name)
+        return data.raw
+
+    def cciss_ready(self, name: DeviceName, /, *, timeout: float) -> bool:
+        """See `ReadHost`."""
+        descriptor = os.open(_node(name), os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        try:
+            drive = ctypes.create_string_buffer(cciss.DRIVE_SIZE)
+            ioctl.ioctl(descriptor, cciss.GET_DRIVE, drive)
+            request = cciss.pack_test_unit_ready(cciss.drive_number(drive.raw), timeout=timeout)
+            command = ctypes.create_string_buffer(request, len(request))
+            ioctl.ioctl(descriptor, cciss.PASS_THROUGH, command)
+        finally:
+            os.close(descriptor)
+        return cciss.is_ready(command.raw)
+
     def open_exclusively(self, name: DeviceName, /) -> None:
         """See `ClaimReadHost`. Not for writing: closing would then make udev look at the device again."""
         os.close(os.open(_node(name), os.O_RDONLY | os.O_EXCL | os.O_NONBLOCK | os.O_CLOEXEC))
+
+    def hold_device(self, name: DeviceName, /) -> Held:
+        """See `Host`. The handle is a file descriptor."""
+        descriptor = os.open(_node(name), os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        try:
+            number = os.fstat(descriptor).st_rdev
+        except BaseException:
+            os.close(descriptor)
+            raise
+        return Held(descriptor, DevT(f"{os.major(number)}:{os.minor(number)}"))
+
+    def release_device(self, held: Held, /) -> None:
+        """See `Host`."""
+        os.close(held.handle)
 
     def dm_query(self, command: int, request: bytes, /) -> bytes:
         """See `ReadHost`."""
@@ -154,6 +218,23 @@ class RealHost:
             if self._dm_descriptor is None:
                 self._dm_descriptor = os.open(self._dm_control, os.O_RDWR | os.O_CLOEXEC)
             return self._dm_descriptor
+
+    # ---- attributes that are kept open
+
+    def open_attribute(self, path: str, /) -> int:
+        """See `WatchHost`. The handle is a file descriptor."""
+        return os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+
+    def sample_attributes(self, handles: Sequence[int], /) -> list[bytes | int]:
+        """See `WatchHost`. Nearly always all can be read, so that is tried in the fewest steps."""
+        try:
+            return [os.pread(handle, _SAMPLE, 0) for handle in handles]
+        except OSError:
+            return [_sample(handle) for handle in handles]
+
+    def close_attribute(self, handle: int, /) -> None:
+        """See `WatchHost`."""
+        os.close(handle)
 
     # ---- semaphores
 
@@ -206,6 +287,13 @@ def _node(name: DeviceName) -> str:
     return "/dev/" + name.replace("!", "/")  # the kernel's names have ! where the node's have /
 
 
+def _sample(descriptor: int) -> bytes | int:
+    try:
+        return os.pread(descriptor, _SAMPLE, 0)
+    except OSError as error:
+        return error.errno or errno.EIO
+
+
 def _nanoseconds(seconds: float) -> int:
     whole = int(seconds)
     return whole * 1_000_000_000 + int((seconds - whole) * 1_000_000_000)
@@ -226,6 +314,24 @@ def _sync_directory(path: str) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def _block_size(descriptor: int) -> int:
+    answer = ctypes.create_string_buffer(direct_io.BLOCK_SIZE_ROOM)
+    try:
+        ioctl.ioctl(descriptor, direct_io.BLKBSZGET, answer)
+    except OSError:
+        return direct_io.LARGEST_BLOCK
+    return direct_io.block_size(answer.raw)
+
+
+def _read_directly(descriptor: int, length: int, offset: int) -> Block:
+    """The kernel wants a buffer that is aligned as the device's blocks are; a mapping of its own is, to a page."""
+    with mmap.mmap(-1, length, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS) as room:
+        begun = time.monotonic()
+        count = os.preadv(descriptor, [room], offset)
+        seconds = time.monotonic() - begun
+        return Block(room[:count], seconds)
 
 
 def _sg_io(descriptor: int, cdb: bytes, *, reply_length: int, timeout: float) -> ScsiReply:

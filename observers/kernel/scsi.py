@@ -11,6 +11,7 @@ from enum import IntEnum
 
 from observers.errors import ProtocolError
 from observers.host import ScsiReply
+from observers.kernel import vendor_commands
 
 SG_IO = 0x2285
 """The ioctl request; like all of sg's it is a bare number, not one made by _IOWR."""
@@ -44,10 +45,11 @@ class ScsiFormatError(ProtocolError):
 
 
 class Opcode(IntEnum):
-    """The operation codes that this project sends (SPC-5)."""
+    """The operation codes that this project sends (SPC-5, SBC-4)."""
 
     TEST_UNIT_READY = 0x00
     INQUIRY = 0x12
+    READ_10 = 0x28
     REPORT_LUNS = 0xA0
     MAINTENANCE_IN = 0xA3
 
@@ -63,6 +65,14 @@ class Status(IntEnum):
     TASK_SET_FULL = 0x28
     ACA_ACTIVE = 0x30
     TASK_ABORTED = 0x40
+
+
+class SenseKey(IntEnum):
+    """The sense keys that something is decided by (SPC-5 clause 4.4.6)."""
+
+    RECOVERED_ERROR = 0x1
+    ILLEGAL_REQUEST = 0x5
+    UNIT_ATTENTION = 0x6
 
 
 class HostStatus(IntEnum):
@@ -120,15 +130,25 @@ def report_target_port_groups(*, length: int = 4096, extended: bool = False) -> 
     return struct.pack(">BB4xIBB", Opcode.MAINTENANCE_IN, action, length, 0, 0)
 
 
+def read_first_block() -> bytes:
+    """READ(10) of one block, the first."""
+    return struct.pack(">BBIBHB", Opcode.READ_10, 0, 0, 0, 1, 0)
+
+
 def report_luns(*, length: int = 4096) -> bytes:
     """REPORT LUNS, all of them but the well known ones (SELECT REPORT 0)."""
     return struct.pack(">BBB3xIBB", Opcode.REPORT_LUNS, 0, 0, length, 0, 0)
 
 
 def reads_only(cdb: bytes) -> bool:
-    """Whether a command is one of those above; of MAINTENANCE IN only REPORT TARGET PORT GROUPS is."""
+    """Whether a command is one of those above, or a vendor's that only reads; of MAINTENANCE IN only REPORT TARGET PORT
+    GROUPS is."""
+    if cdb in vendor_commands.READING:
+        return True
     if not 6 <= len(cdb) <= MAXIMUM_CDB or cdb[0] not in set(Opcode):
         return False
+    if cdb[0] == Opcode.READ_10:
+        return cdb == read_first_block()
     return cdb[0] != Opcode.MAINTENANCE_IN or cdb[1] & 0x1F == _RTPG_SERVICE_ACTION
 
 
@@ -159,6 +179,19 @@ def unpack_sg_io(header: bytes, *, sense: bytes, data: bytes) -> ScsiReply:
     status, _, _, written, host, driver, residual, _, _ = _SG_RESULT.unpack_from(header, _SG_REQUEST.size)
     moved = len(data) - min(max(0, residual), len(data))
     return ScsiReply(status=status, host_status=host, driver_status=driver, sense=sense[:written], data=data[:moved])
+
+
+def succeeded(reply: ScsiReply) -> bool:
+    """Whether the command was carried out; a device, the transport, and the driver can each say that it was not."""
+    return not (reply.status or reply.host_status or reply.driver_status)
+
+
+def failure_text(reply: ScsiReply) -> str:
+    """Who refused a command, and how, in words."""
+    if reply.host_status:
+        return f"the transport answered {host_status_name(reply.host_status)}"
+    sense = decode_sense(reply.sense)
+    return f"the device answered status {reply.status:#04x}" + (f", {sense.text}" if sense else "")
 
 
 # ---- sense data

@@ -6,10 +6,11 @@ Semaphores count as the kernel's do; where `udev_answers`, every uevent that car
 """
 
 import errno
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from observers.host import ScsiReply
+from observers.dmtable import DevT
+from observers.host import Block, Held, ScsiReply
 from observers.kernel.dm_ioctl import (
     NO_FLAGS,
     READING_COMMANDS,
@@ -24,6 +25,7 @@ from observers.kernel.dm_ioctl import (
     unpack_targets,
     unpack_text,
 )
+from observers.kernel.nvme import Words
 from observers.snapshot import DeviceName
 
 
@@ -97,6 +99,17 @@ class ScriptedHost:
     script: list[Expect] = field(default_factory=list)
     udev_answers: bool = True
     files: dict[str, bytes] = field(default_factory=dict)
+    attributes: dict[str, Callable[[bytes], bytes]] = field(default_factory=dict)
+    """What the kernel makes of what is written there."""
+    made: dict[str, tuple[int, float]] = field(default_factory=dict)
+    """Files that were made empty, with their modes and times."""
+    numbers: dict[str, DevT] = field(default_factory=dict)
+    """What opening a device's name opens."""
+    links: dict[str, str] = field(default_factory=dict)
+    commands: list[ScsiReply | int] = field(default_factory=list)
+    """The answers to commands, in order; a number is an errno."""
+    held: list[Held] = field(default_factory=list)
+    released: list[Held] = field(default_factory=list)
     file_errors: dict[str, int] = field(default_factory=dict)
     modes: dict[str, int] = field(default_factory=dict)
     taken_keys: set[int] = field(default_factory=set)
@@ -206,9 +219,31 @@ class ScriptedHost:
         self._fail(f"replace {path}")
         self.files[path], self.modes[path] = data, mode
 
+    def create_file(self, path: str, /, *, mode: int, modified: float) -> None:
+        self._fail(f"create {path}")
+        if path in self.made:
+            raise FileExistsError(errno.EEXIST, "scripted", path)
+        self.made[path] = (mode, modified)
+
+    def remove_file(self, path: str, /) -> None:
+        self._fail(f"remove {path}")
+        if self.made.pop(path, None) is None:
+            raise FileNotFoundError(errno.ENOENT, "scripted", path)
+
+    def hold_device(self, name: DeviceName, /) -> Held:
+        self._fail(f"hold {name}")
+        held = Held(len(self.held) + 1, self.numbers[name])
+        self.held.append(held)
+        return held
+
+    def release_device(self, held: Held, /) -> None:
+        self.released.append(held)
+
     def write_attribute(self, path: str, data: bytes, /) -> None:
         self._fail(f"write {path}")
         self.written.append((path, data))
+        if path in self.attributes:
+            self.files[path] = self.attributes[path](data)
 
     def _fail(self, what: str) -> None:
         if what in self.file_errors:
@@ -232,13 +267,31 @@ class ScriptedHost:
         raise AssertionError(f"no actuator lists {path}")
 
     def real_path(self, path: str, /) -> str:
-        raise AssertionError(f"no actuator resolves {path}")
+        if path not in self.links:
+            raise FileNotFoundError(errno.ENOENT, "no such file", path)
+        return self.links[path]
 
     def udev_properties(self, name: DeviceName, /) -> Mapping[str, str]:
         raise AssertionError(f"no actuator asks udev about {name}")
 
     def scsi_inquire(self, name: DeviceName, cdb: bytes, /, *, reply_length: int, timeout: float) -> ScsiReply:
-        raise AssertionError(f"no actuator sends a command to {name}: {cdb.hex()}, {reply_length}, {timeout}")
+        assert self.commands, f"no answer to a command to {name}: {cdb.hex()}, {reply_length}, {timeout}"
+        assert self.held != self.released, "a command to a device that is not held"
+        answer = self.commands.pop(0)
+        if isinstance(answer, int):
+            raise OSError(answer, "scripted", name)
+        return answer
+
+    def direct_read(self, name: DeviceName, /, *, length: int, timeout: float, offset: int = 0) -> Block:
+        raise AssertionError(f"no actuator reads {name}: {length}, {timeout}, {offset}")
+
+    def nvme_inquire(
+        self, name: DeviceName, opcode: int, /, *, namespace: int, words: Words, reply_length: int, timeout: float
+    ) -> bytes:
+        raise AssertionError(f"no actuator asks {name}: {opcode}, {namespace}, {words}, {reply_length}, {timeout}")
+
+    def cciss_ready(self, name: DeviceName, /, *, timeout: float) -> bool:
+        raise AssertionError(f"no actuator asks {name}: {timeout}")
 
     def lock(self, path: str, /) -> int:
         raise AssertionError(f"no actuator locks {path}")

@@ -100,6 +100,14 @@ def test_a_removal_is_sent_by_uuid_with_a_cookie() -> None:
     assert host.finished()
 
 
+def test_a_removal_that_may_wait_for_the_last_close_says_so() -> None:
+    host = ScriptedHost([THERE, answer(Command.DM_DEV_REMOVE, Flag.DM_DEFERRED_REMOVE)])
+    assert remove_map(host, replace(REMOVE, deferred=True), sync=sync()) == Changed()
+    (sent,) = host.changes
+    assert Flag.DM_DEFERRED_REMOVE in sent.header.flags
+    assert host.finished()
+
+
 def test_a_map_that_udev_holds_for_a_moment_is_removed_when_it_lets_go() -> None:
     host = ScriptedHost([THERE, BUSY_REMOVE, BUSY_REMOVE, REMOVED])
     assert remove_map(host, REMOVE, sync=sync()) == Changed()

@@ -1,12 +1,21 @@
 """The wwids and bindings files: their form, their mode, and that no unseen text is written over."""
 
 import errno
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import pytest
 
-from actuators.records import WWIDS_HEADER, begin_wait, remember_wwid, write_bindings
-from actuators.steps import Changed, Lost, Refused, RememberWwid, Unchanged, WriteBindings
+from actuators.records import WWIDS_HEADER, begin_wait, mark_failed, remember_wwid, unmark_failed, write_bindings
+from actuators.steps import (
+    Changed,
+    Lost,
+    MarkFailed,
+    Refused,
+    RememberWwid,
+    Unchanged,
+    UnmarkFailed,
+    WriteBindings,
+)
 from observers.snapshot import DeviceName, Wwid
 
 from .scripted import ScriptedHost
@@ -149,14 +158,6 @@ WAIT = "/run/multipath/find_multipaths/8:0"
 class WaitingHost(ScriptedHost):
     """A host on which a wait can be recorded."""
 
-    made: dict[str, tuple[int, float]] = field(default_factory=dict)
-
-    def create_file(self, path: str, /, *, mode: int, modified: float) -> None:
-        self._fail(f"create {path}")
-        if path in self.made:
-            raise FileExistsError(errno.EEXIST, "scripted", path)
-        self.made[path] = (mode, modified)
-
     def modified(self, path: str, /) -> float:
         raise AssertionError(f"no actuator asks for the time of {path}")
 
@@ -181,3 +182,36 @@ def test_a_wait_that_can_not_be_recorded_is_refused() -> None:
     outcome = begin_wait(host, WAIT, 2000.0)
     assert isinstance(outcome, Refused)
     assert (outcome.error, outcome.message) == (errno.EROFS, f"making {WAIT}: EROFS, Read-only file system")
+
+
+# ---- marks of maps that could not be made
+
+MARK = MarkFailed(file="/run/multipath/failed_wwids/36001405aabb", wwid=Wwid("36001405aabb"))
+UNMARK = UnmarkFailed(file=MARK.file, wwid=MARK.wwid)
+
+
+def test_a_mark_is_an_empty_file_for_root_alone() -> None:
+    host = ScriptedHost(now=77.0)
+    assert mark_failed(host, MARK) == Changed()
+    assert host.made == {MARK.file: (0o600, 77.0)}
+
+
+def test_marks_are_made_and_removed_once() -> None:
+    host = ScriptedHost()
+    assert [mark_failed(host, MARK), mark_failed(host, MARK)] == [Changed(), Unchanged()]
+    assert [unmark_failed(host, UNMARK), unmark_failed(host, UNMARK)] == [Changed(), Unchanged()]
+    assert host.made == {}
+
+
+def test_a_wwid_that_can_not_be_a_name_is_refused() -> None:
+    host = ScriptedHost()
+    outcome = mark_failed(host, MarkFailed(file="/run/multipath/failed_wwids/../x", wwid=Wwid("../x")))
+    assert isinstance(outcome, Refused)
+    assert host.made == {}
+
+
+def test_marks_on_a_file_system_that_is_read_only_are_refused() -> None:
+    host = ScriptedHost(file_errors={f"create {MARK.file}": errno.EROFS, f"remove {MARK.file}": errno.EROFS})
+    for outcome in (mark_failed(host, MARK), unmark_failed(host, UNMARK)):
+        assert isinstance(outcome, Refused)
+        assert (outcome.error, outcome.hint) == (errno.EROFS, "the file system is mounted read-only")

@@ -5,7 +5,6 @@ from pathlib import Path
 
 import pytest
 
-from controller.cli import dropin
 from tests.cli.captured import run
 
 SCENARIOS = ["small", "fabric-down", "unmapped-lun"]
@@ -73,23 +72,6 @@ def test_the_demo_shows_every_scenario_and_ends_well() -> None:
     for name in SCENARIOS:
         assert f"mpathctl --sandbox {name} reconcile --topology" in done.out
     assert done.out.count("Planned once more: 0 steps.") == 3
-
-
-@pytest.mark.parametrize("name", ["multipathd", "multipath", "multipathc"])
-def test_the_drop_in_names_refuse_politely(
-    name: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("sys.argv", [name, "-ll"])
-    assert getattr(dropin, name)() == 1
-    assert "changed nothing" in capsys.readouterr().err
-
-
-def test_multipath_prints_the_configuration(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("sys.argv", ["multipath", "-t"])
-    status = dropin.multipath()
-    assert (status, capsys.readouterr().out) == (status, run("show", "config").out)
 
 
 def test_explain_preview_and_check_config_are_commands(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from controller.cli.topology import ASCII, UNICODE, coloured, draw, size_text
+from controller.protocol.picture import ASCII, UNICODE, coloured, draw, size_text
 from controller.reconcile.plan import Memory
 from controller.runtime import cycle
 from controller.sandbox.host import SandboxHost

@@ -2,17 +2,17 @@
 
 import errno
 import os
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 import pytest
 
-from controller.cli import dropin, udev_question
-from controller.cli.udev_question import USAGE, Question, answer, read
+from controller.cli import udev_question
+from controller.cli.multipath_arguments import Job, read
+from controller.cli.multipath_program import main
+from controller.cli.udev_question import Question, answer, asked_by
 from controller.sandbox.host import SandboxHost
 from controller.sandbox.scenario import parse_scenario
-from observers.errors import InputError
 from observers.snapshot import DeviceName
 
 SAN = """\
@@ -76,9 +76,7 @@ class Asking:
         self._capsys = capsys
 
     def __call__(self, host: SandboxHost, *arguments: str, environment: Mapping[str, str] | None = None) -> Said:
-        question = read(arguments)
-        assert question is not None
-        status = answer(host, question, environment or {})
+        status = answer(host, asked_by(read(arguments)), environment or {})
         return Said(status, *self._capsys.readouterr())
 
 
@@ -391,32 +389,20 @@ def test_messages_about_the_configuration_are_for_people(ask: Asking) -> None:
         (("-v3", "-c", "/dev/sda"), Question(of_udev=False, device="/dev/sda", verbosity=3)),
         (("-uv4x", "sda"), Question(of_udev=True, device="sda", verbosity=4)),
         (("-i", "-c", "x", "y"), Question(of_udev=False, device="x", ignore_file=True)),
-        (("-t",), None),
-        (("-ll", "-u"), None),
-        (("-v3",), None),
-        (("-u", "-d", "sda"), None),
-        ((), None),
+        (("-u", "-d", "sda"), Question(of_udev=True, device="sda")),
+        (("-u",), Question(of_udev=True, device="")),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",
 )
-def test_command_lines(arguments: tuple[str, ...], question: Question | None) -> None:
-    assert read(arguments) == question
+def test_command_lines(arguments: tuple[str, ...], question: Question) -> None:
+    invocation = read(arguments)
+    assert (invocation.job, asked_by(invocation)) == (Job.IS_PATH, question)
 
 
-def test_a_verbosity_that_is_no_number_is_refused() -> None:
-    with pytest.raises(InputError, match="-v x: not a number"):
-        read(("-u", "-v", "x", "sda"))
-
-
-def test_the_drop_in_answers_both(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_program_answers_both(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     host = san(wwids=f"/{WWID}/\n")
     monkeypatch.setattr(udev_question, "RealHost", lambda: host)
     monkeypatch.setattr(os, "environ", {})
-    monkeypatch.setattr(sys, "argv", ["multipath", "-u", "sdb"])
-    assert (dropin.multipath(), capsys.readouterr().out) == (0, YES)
-    monkeypatch.setattr(sys, "argv", ["multipath", "-c", "/dev/sda"])
-    assert (dropin.multipath(), capsys.readouterr().out) == (1, NO)
-    monkeypatch.setattr(sys, "argv", ["multipath", "-v", "x", "-u", "sdb"])
-    assert (dropin.multipath(), capsys.readouterr().err) == (1, f"-v x: not a number\n{USAGE}")
-    monkeypatch.setattr(sys, "argv", ["multipath", "-ll"])
-    assert (dropin.multipath(), "does not do multipath's job yet" in capsys.readouterr().err) == (1, True)
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    assert (main(["-u", "sdb"]), capsys.readouterr().out) == (0, YES)
+    assert (main(["-c", "/dev/sda"]), capsys.readouterr().out) == (1, NO)

@@ -7,8 +7,9 @@ import pytest
 from desired.derive import derive_snapshot
 from desired.model import Admission, OriginKind, Verdict
 from observers.dmtable import DevT, MultipathTable, Sectors, TableGroup, TablePath
-from observers.snapshot import Alias, Bus, DeviceName, Gap, Map, Path, Snapshot, TextFile, Wwid, map_uuid
+from observers.snapshot import Alias, DeviceName, Gap, Map, Path, Snapshot, TextFile, Wwid, map_uuid
 from tests.builders import CONFIG_FILE, HOST, WWIDS_FILE, page83, scsi_path, unit_wwid
+from tests.nvme_builders import nvme_path
 
 A, B = unit_wwid(1), unit_wwid(2)
 
@@ -191,8 +192,6 @@ def test_a_path_that_udev_calls_another_unit_must_prove_it() -> None:
     ("features", "wanted"), [((), Verdict.WAITING), (("queue_mode", "bio"), Verdict.ADMITTED)], ids=["rq", "bio"]
 )
 def test_an_nvme_tcp_path_needs_a_map_that_queues_bios(features: tuple[str, ...], wanted: Verdict) -> None:
-    path = replace(
-        scsi_path(0, A, protocol="nvme:tcp"), bus=Bus.NVME, wwid_attribute="eui.01", udev={"ID_WWN": "eui.01"}
-    )
-    there = loaded_map(Wwid("eui.01"), scsi_path(1, A), features=features)
+    path = nvme_path(0)
+    there = loaded_map(Wwid(path.wwid_attribute), scsi_path(1, A), features=features)
     assert verdict(host(path, config=find("off"), maps=(there,))).verdict is wanted

@@ -12,7 +12,6 @@ from observers.errors import ConfigError
 from observers.snapshot import (
     Alias,
     Alua,
-    Bus,
     Gap,
     Health,
     Path,
@@ -33,6 +32,7 @@ from tests.builders import (
     scsi_path,
     unit_wwid,
 )
+from tests.nvme_builders import nvme_path
 
 A, B = unit_wwid(1), unit_wwid(2)
 
@@ -221,13 +221,29 @@ def test_an_old_target_can_not_keep_its_handler() -> None:
 
 
 def test_nvme_over_tcp_queues_bios() -> None:
-    path = replace(
-        scsi_path(0, A, protocol="nvme:tcp", hardware=("NVME", "Linux", "1")),
-        bus=Bus.NVME,
-        wwid_attribute="eui.01",
-        udev={"ID_WWN": "eui.01"},
-    )
-    assert the_map(host(path)).table.features == ("queue_mode", "bio")
+    assert the_map(host(nvme_path(0))).table.features == ("queue_mode", "bio")
+    assert the_map(host(nvme_path(0, transport="rdma"))).table.features == ()
+
+
+def test_namespaces_are_grouped_by_their_ana_states() -> None:
+    paths = [nvme_path(number, priority=priority) for number, priority in enumerate((50, 10, 50))]
+    made = the_map(host(*paths))
+    assert [[path.dev for path in group.paths] for group in made.table.groups] == [
+        [paths[0].dev, paths[2].dev],
+        [paths[1].dev],
+    ]
+    assert made.properties["prio"].value == "ana"
+    assert "the controller reports ANA" in str(made.properties["prio"].origin)
+
+
+def test_a_controller_without_ana_has_the_priority_that_is_configured() -> None:
+    made = the_map(host(nvme_path(0, ana=False)))
+    assert (made.properties["prio"].value, made.members[0].priority.value) == ("const", 1)
+
+
+def test_ana_is_not_asked_for_where_it_is_not_to_be_detected() -> None:
+    made = the_map(host(nvme_path(0), defaults="\tdetect_prio no\n"))
+    assert made.properties["prio"].value == "const"
 
 
 def test_a_map_that_exists_keeps_its_queue_mode() -> None:
@@ -292,7 +308,8 @@ def test_a_prioritizer_that_is_not_available_is_replaced_and_told_once() -> None
     found = derived(host(scsi_path(0, A), scsi_path(1, A), sections=device))
     assert {member.priority.value for member in found.maps[0].members} == {1}
     assert (
-        "prioritizer emc is not available in this version; const used" in found.maps[0].members[0].priority.origin.why
+        "prioritizer emc must ask the device, and it was not asked; const used"
+        in found.maps[0].members[0].priority.origin.why
     )
     assert [(each.file, each.line) for each in found.messages] == [(CONFIG_FILE, 8)]
 

@@ -3,16 +3,19 @@
 from dataclasses import replace
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from desired.identity import Standing, examine, wwid_of
-from observers.snapshot import Bus, Hex, Path, Wwid
+from desired.identity import Finding, Standing, examine, wwid_of
+from observers.snapshot import Bus, Hex, NvmeIdentity, Path, Wwid
 from tests.builders import designator, page83, scsi_path, unit_wwid
+from tests.nvme_builders import nvme_identity, nvme_path
+from tests.observers.nvme_answers import EUI64, NGUID, UUID
 
 MINE, OTHER = unit_wwid(1), unit_wwid(2)
 SCSI = scsi_path(0, MINE)
-NVME = replace(
-    SCSI, bus=Bus.NVME, page83_cached=None, page83_device=None, wwid_attribute="eui.01", udev={"ID_WWN": "eui.01"}
-)
+NVME = nvme_path(0)
+UUID_NAME = NVME.wwid_attribute
 DASD = replace(SCSI, bus=Bus.CCW, page83_cached=None, page83_device=None, udev={"ID_UID": "IBM.75.1f.a0"})
 
 
@@ -53,7 +56,7 @@ def test_a_page_that_is_cut_off_stands_in_for_nothing() -> None:
 
 
 def test_an_nvme_namespace_has_its_own_attribute() -> None:
-    assert wwid_of(replace(NVME, udev={}), "ID_WWN") == (Wwid("eui.01"), "sysfs wwid")
+    assert wwid_of(replace(NVME, udev={}), "ID_WWN") == (Wwid(UUID_NAME), "sysfs wwid")
 
 
 def test_a_dasd_has_the_first_four_parts_of_its_unique_id() -> None:
@@ -130,10 +133,78 @@ def test_inquiry_data_of_a_disk_do_not_contradict() -> None:
     assert standing(replace(SCSI, inquiry_device=Hex("0000"))) is Standing.CONFIRMED
 
 
-def test_an_nvme_namespace_is_who_sysfs_says() -> None:
-    assert standing(NVME, "eui.01", "ID_WWN") is Standing.CONFIRMED
-    assert standing(NVME, "eui.02", "ID_WWN") is Standing.CONTRADICTED
-    assert standing(replace(NVME, wwid_attribute=""), "eui.01", "ID_WWN") is Standing.UNREAD
+def named(name: str, identity: NvmeIdentity | None, *, attribute: str = "ID_WWN") -> Finding:
+    """What the namespace says when udev and sysfs call it by a name."""
+    path = replace(NVME, wwid_attribute=name, udev={"ID_WWN": name}, nvme_identity=identity)
+    return examine(path, Wwid(name), attribute)
+
+
+EUI64_NAME, NGUID_NAME = f"eui.{EUI64}", f"eui.{NGUID}"
+MADE_UP_NAME = f"nvme.1b36-{b'LAB00000001'.hex()}-{b'Linux'.hex()}-00000001"
+
+
+@pytest.mark.parametrize("name", [UUID_NAME, NGUID_NAME, EUI64_NAME, MADE_UP_NAME])
+@pytest.mark.parametrize("attribute", ["ID_WWN", ""])
+def test_a_namespace_is_confirmed_by_any_of_its_names(name: str, attribute: str) -> None:
+    assert named(name, nvme_identity(), attribute=attribute).standing is Standing.CONFIRMED
+
+
+def test_a_namespace_that_was_not_asked_is_not_confirmed() -> None:
+    assert named(UUID_NAME, None).standing is Standing.UNREAD
+
+
+OTHER_UUID, OTHER_NGUID = "6b1d0000000040008000000000000002", "6b1d00000000400080000000000000a2"
+
+
+@pytest.mark.parametrize(
+    ("name", "identity", "said"),
+    [
+        (UUID_NAME, nvme_identity(uuid=OTHER_UUID), "uuid.6b1d0000-0000-4000-8000-000000000002"),
+        (NGUID_NAME, nvme_identity(nguid=OTHER_NGUID), f"eui.{OTHER_NGUID}"),
+        (NGUID_NAME, nvme_identity(uuid="", nguid=""), EUI64_NAME),
+        (EUI64_NAME, nvme_identity(uuid="", eui64=""), NGUID_NAME),
+        (UUID_NAME, nvme_identity(uuid=""), NGUID_NAME),
+        (MADE_UP_NAME, nvme_identity(model="Other"), MADE_UP_NAME.replace(b"Linux".hex(), b"Other".hex())),
+        (UUID_NAME, NvmeIdentity(descriptors=Hex("")), "that it has no name"),
+    ],
+)
+def test_a_namespace_that_names_itself_otherwise_contradicts(name: str, identity: NvmeIdentity, said: str) -> None:
+    finding = named(name, identity)
+    assert (finding.standing, finding.reason) == (
+        Standing.CONTRADICTED,
+        f"udev says {name}, the namespace says {said}",
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "identity"),
+    [
+        (UUID_NAME, replace(nvme_identity(), descriptors=None)),
+        (NGUID_NAME, replace(nvme_identity(nguid=""), namespace=None)),
+        (NGUID_NAME, replace(nvme_identity(nguid=""), descriptors=None)),
+        (MADE_UP_NAME, replace(nvme_identity(), controller=None)),
+        (UUID_NAME, NvmeIdentity(descriptors=Hex("0310"))),
+    ],
+)
+def test_a_name_that_the_namespace_was_not_asked_for_is_neither(name: str, identity: NvmeIdentity) -> None:
+    assert named(name, identity).standing is Standing.UNREAD
+
+
+def test_a_namespace_that_udev_and_sysfs_name_differently_contradicts() -> None:
+    assert standing(NVME, NGUID_NAME, "ID_WWN") is Standing.CONTRADICTED
+
+
+def test_a_namespace_with_a_name_of_ones_own_is_confirmed_while_it_is_who_it_was() -> None:
+    assert standing(NVME, "site7", "ID_SITE") is Standing.CONFIRMED
+    other = replace(NVME, nvme_identity=nvme_identity(uuid=OTHER_UUID))
+    assert standing(other, "site7", "ID_SITE") is Standing.CONTRADICTED
+    assert standing(replace(NVME, wwid_attribute=""), "site7", "ID_SITE") is Standing.UNREAD
+
+
+@given(part=st.none() | st.binary(max_size=90), which=st.sampled_from(["descriptors", "namespace", "controller"]))
+def test_garbage_confirms_nothing_and_raises_nothing(part: bytes | None, which: str) -> None:
+    identity = NvmeIdentity(**{which: None if part is None else Hex(part.hex())})
+    assert named(UUID_NAME, identity).standing is not Standing.CONFIRMED or (part and bytes.fromhex(UUID) in part)
 
 
 def test_a_dasd_is_who_udev_says() -> None:

@@ -107,7 +107,8 @@ def test_a_whole_map_tells_its_name_tables_plan_groups_and_properties() -> None:
         f"map data, WWID {DATA}, not there yet",
         "alias  data  multipaths section (/etc/multipath.conf:8)",
         "table desired: 0 41943040 multipath ",
-        "to do: create\n  a new map: 4 paths, 2 groups\n  * create data",
+        "to do: create\n  a new map: 4 paths, 2 groups\n",
+        "\n  * create data",
         "  not set: mode, uid, gid",
     ):
         assert words in text
@@ -125,11 +126,8 @@ def test_a_map_that_is_as_it_should_be_says_why_nothing_changes(strange: str) ->
 
 def test_all_maps_are_told_in_brief() -> None:
     lines = run("map").out.splitlines()
-    assert lines[:3] == [
-        f"data ({DATA})",
-        "    called data: multipaths section (/etc/multipath.conf:8)",
-        "    create: a new map: 4 paths, 2 groups",
-    ]
+    assert lines[:2] == [f"data ({DATA})", "    called data: multipaths section (/etc/multipath.conf:8)"]
+    assert lines[2].startswith("    create: a new map: 4 paths, 2 groups; dev_loss_tmo 60 -> 4294967295 of rport-")
 
 
 def test_what_the_files_say_wrongly_of_a_property_is_told_with_it(strange: str) -> None:
@@ -207,3 +205,14 @@ def test_what_udev_calls_a_device_is_told() -> None:
 
 def test_other_names_of_a_device_are_no_losers() -> None:
     assert "  also said:\n" in run("path", "sda", "wwid").out
+
+
+def test_a_path_shows_what_sysfs_has_and_should_have() -> None:
+    text = run("path", "sdb").out
+    shown = next(line.split() for line in text.splitlines() if "/dev_loss_tmo" in line)
+    assert shown[1:5] == ["60,", "should", "be", "4294967295"]
+    assert "built-in hardware table" in " ".join(shown)
+    assert next(line.split()[1:] for line in text.splitlines() if "/eh_deadline" in line) == ["off", "as", "it", "is"]
+    known = {each["file"].rpartition("/")[2]: each for each in parsed("path", "sdb")["tunables"]}
+    assert (known["dev_loss_tmo"]["now"], known["dev_loss_tmo"]["wanted"]["value"]) == ("60", "4294967295")
+    assert known["eh_deadline"]["wanted"] is None

@@ -7,10 +7,16 @@ what holds for every input (what was printed can be read, a message has a place)
 import contextlib
 import json
 import time
+import uuid
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 
 from controller.cli.config_report import Checked, as_json, as_text
+from controller.protocol.frames import Connection, ReplyReader, encode_message, encode_request
+from controller.protocol.grammar import KEYS, OUR_KEYS
+from controller.protocol.replies import respond
+from controller.protocol.requests import Request
+from controller.protocol.state import DaemonLine, State
 from controller.sandbox.scenario import parse_scenario
 from controller.sandbox.scenario_text import format_scenario
 from desired.conf.parser import parse
@@ -20,10 +26,10 @@ from desired.derive import derive
 from desired.hwtable import ARRAYS
 from desired.options import GRAMMAR
 from desired.regex import BadExpression, compile_expression, compile_pattern
-from observers import identity
+from observers import identity, mdstat
 from observers.dmtable import Sectors, TableSyntax, format_status, format_table, parse_status, parse_table
 from observers.errors import ConfigError, InputError, ProtocolError
-from observers.kernel import dm_ioctl
+from observers.kernel import dm_ioctl, md_superblock
 from observers.snapshot import TextFile
 from observers.snapshot_json import from_json, to_json
 from tests.builders import EVERYTHING, page83, san_snapshot, unit_wwid
@@ -155,6 +161,23 @@ def tables(data: bytes) -> None:
         assert parse_status(size, format_status(status)) == status
 
 
+def md(data: bytes) -> None:
+    """A superblock of md, of each version; and the text of /proc/mdstat."""
+    for version in md_superblock.VERSIONS:
+        with bounded(f"md_superblock.unpack {version}"), contextlib.suppress(md_superblock.MdFormatError):
+            assert len(md_superblock.unpack(data, version).uuid) == _UUID_LENGTH
+    with bounded("mdstat.parse"):
+        for array in mdstat.parse(data.decode("utf-8", "surrogateescape")).arrays:
+            assert array.name
+
+
+_UUID_LENGTH = 36
+_SUPERBLOCKS = tuple(
+    md_superblock.Superblock(version=version, uuid=str(uuid.UUID(int=1)), level=-4, disks=3)
+    for version in md_superblock.VERSIONS
+)
+
+
 def pages(data: bytes) -> None:
     """Read VPD pages 0x80 and 0x83."""
     readers: tuple[Callable[[bytes], object], ...] = (
@@ -193,6 +216,23 @@ def scenario(data: bytes) -> None:
         assert parse_scenario(format_scenario(read), file="fuzz.san") == read
 
 
+def socket_bytes(data: bytes) -> None:
+    """Each part is one read of the daemon, or of its client. What is understood is answered by a line."""
+    connection, reader = Connection(timeout=4.0), ReplyReader()
+    for now, read in enumerate(data.split(SPLIT)):
+        with contextlib.suppress(ProtocolError):
+            reader.receive(read)
+        connection.expire(now=now)
+        request = connection.receive(read, now=now)
+        while request is not None:
+            answer = respond(_STATE, request.text, root=True)
+            reply = "ok\n" if isinstance(answer, Request) else answer
+            assert reply.endswith("\n")
+            assert connection.answer(request.ticket, reply, now=now)
+            assert bytes(connection.to_send) == encode_message(reply)
+            request = connection.sent(len(connection.to_send), now=now)
+
+
 def _words(*texts: str | Iterable[str]) -> tuple[bytes, ...]:
     flat = [word for text in texts for word in ([text] if isinstance(text, str) else text)]
     return tuple(dict.fromkeys(word.encode() for word in flat))
@@ -214,6 +254,16 @@ _CONFIGURATIONS = (
     + b"overrides {\n protocol {\n  type scsi:fcp\n  fast_io_fail_tmo 5\n }\n}\n",
     b'devices {\n device {\n  vendor A\n  product "B""C"\n  product_blacklist L\n  features "1 retain"\n }\n}\n',
     f"multipaths {{\n multipath {{\n  wwid {unit_wwid(1)}\n  alias one\n  mode 0600\n }}\n}}\n".encode(),
+)
+
+_CONFIG = load_config(_HOST.config_files)
+_STATE = State(
+    snapshot=_HOST,
+    desired=derive(_CONFIG, _HOST, resident=True),
+    config=_CONFIG,
+    daemon=DaemonLine(pid=1),
+    now=0.0,
+    observed_at=0.0,
 )
 
 _DEVICES = (dm_ioctl.ListedDevice("a", _HOST.paths[0].dev, 1, "u"), dm_ioctl.ListedDevice("b", _HOST.paths[1].dev))
@@ -314,6 +364,25 @@ TARGETS = {
             b"\x00" + dm_ioctl.pack_versions((dm_ioctl.TargetVersion("multipath", (1, 14, 0)),)),
             b"\x00" + dm_ioctl.pack_deps([path.dev for path in _HOST.paths]),
             b"\x00" + dm_ioctl.pack_message("fail_path 8:0"),
+        ),
+    ),
+    "md": Target(
+        md,
+        (b"\xfc\x4e\x2b\xa9", b"Personalities : [multipath] \n", b"md0 : active raid1 ", b"a[0](F) "),
+        (
+            *(md_superblock.pack(block, member_sectors=Sectors(4096)) for block in _SUPERBLOCKS),
+            b"Personalities : [raid1] \nmd1 : active (read-only) raid1 sdb[1](W)(S) sda[0]\nunused devices: <none>\n",
+        ),
+    ),
+    "socket_bytes": Target(
+        socket_bytes,
+        _words(
+            (f"{key.word} " for key in (*KEYS, *OUR_KEYS)),
+            ("sda", "8:0", "dm-0", "%d", '"', "%", "#", SPLIT.decode(), "\x0c\0\0\0\0\0\0\0"),
+        ),
+        (
+            b"".join(map(encode_request, ("show daemon", 'show paths format "%d %w"', "del path sda"))),
+            encode_request("list maps json")[:8] + SPLIT + encode_request("list maps json")[8:],
         ),
     ),
     "scenario": Target(

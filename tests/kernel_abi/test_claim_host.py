@@ -61,3 +61,26 @@ def test_who_listens_is_known_without_a_connection(host: ClaimHost, tmp_path: Pa
             listener.accept()
     assert not daemon.reachable(reader, socket=shown)
     assert reader.gaps == []
+
+
+def test_a_file_is_removed_once(host: ClaimHost, tmp_path: Path) -> None:
+    path = tmp_path / "mark"
+    host.create_file(str(path), mode=0o600, modified=1000.0)
+    host.remove_file(str(path))
+    assert not path.exists()
+    with pytest.raises(FileNotFoundError):
+        host.remove_file(str(path))
+
+
+def test_a_device_is_held_under_the_number_of_what_was_opened(host: ClaimHost) -> None:
+    held = host.hold_device(DeviceName("null"))
+    assert (held.dev, os.fstat(held.handle).st_rdev) == ("1:3", os.makedev(1, 3))
+    assert os.get_inheritable(held.handle) is False
+    host.release_device(held)
+    with pytest.raises(OSError, match="Bad file descriptor"):
+        os.fstat(held.handle)
+
+
+def test_a_device_that_is_gone_can_not_be_held(host: ClaimHost) -> None:
+    with pytest.raises(FileNotFoundError):
+        host.hold_device(DeviceName("no-such-disk"))

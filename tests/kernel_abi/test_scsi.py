@@ -35,6 +35,7 @@ SCSI_DEBUG_SENSE = bytes.fromhex("70000500000000" + "0a" + "00000000" + "2400" +
             id="with extended header",
         ),
         pytest.param(scsi.report_luns(length=16), "a00000000000000000100000", id="REPORT LUNS"),
+        pytest.param(scsi.read_first_block(), "28000000000000000100", id="READ(10) of the first block"),
     ],
 )
 def test_command_has_the_bytes_of_the_standard(cdb: bytes, text: str) -> None:
@@ -48,7 +49,9 @@ def test_command_has_the_bytes_of_the_standard(cdb: bytes, text: str) -> None:
         pytest.param(bytes.fromhex("2a000000000000000100"), id="WRITE(10)"),
         pytest.param(bytes.fromhex("a40a00000000000002000000"), id="SET TARGET PORT GROUPS"),
         pytest.param(bytes.fromhex("a30c00000000000002000000"), id="another MAINTENANCE IN"),
-        pytest.param(bytes.fromhex("28000000000000000100"), id="READ(10), which may spin a disk up"),
+        pytest.param(bytes.fromhex("28000000000100000100"), id="READ(10) of another block"),
+        pytest.param(bytes.fromhex("28000000000000000200"), id="READ(10) of more than one block"),
+        pytest.param(bytes.fromhex("28080000000000000100"), id="READ(10) past the array's caches"),
         pytest.param(b"", id="no command"),
         pytest.param(bytes(17), id="longer than the kernel takes"),
     ],

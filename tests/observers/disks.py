@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 from observers.kernel.dm_ioctl import Target
+from tests.observers import nvme_answers
 from tests.observers.fake_host import DmMap, FakeHost, good
 
 PAGE80 = bytes.fromhex("00800004") + b"  A7"
@@ -72,7 +73,10 @@ def add_scsi(host: FakeHost, sysfs: str = ISCSI, dev: str = "8:0", **changes: st
 
 
 def add_nvme(host: FakeHost, **changes: str) -> str:
-    """A namespace behind NVMe over TCP, without native multipath."""
+    """A namespace behind NVMe over TCP, without native multipath, that says who it is."""
+    host.nvme["nvme0n1", 0x06, 0x03] = [nvme_answers.descriptors()]
+    host.nvme["nvme0n1", 0x06, 0x00] = [nvme_answers.namespace()]
+    host.nvme["nvme0n1", 0x06, 0x01] = [nvme_answers.controller(ana=False)]
     attributes = {
         "nsid": "3\n",
         "wwid": "uuid.6b1d0000-0000-4000-8000-000000000001\n",

@@ -9,9 +9,10 @@ import errno
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from typing import TypeVar, cast
 
 from observers.dmtable import DevT
-from observers.host import ScsiReply
+from observers.host import Block, ScsiReply
 from observers.kernel.dm_ioctl import (
     HEADER_SIZE,
     READING_COMMANDS,
@@ -28,7 +29,10 @@ from observers.kernel.dm_ioctl import (
     pack_versions,
     unpack,
 )
+from observers.kernel.nvme import Words
 from observers.snapshot import DeviceName
+
+T = TypeVar("T")
 
 GOOD = ScsiReply(status=0, host_status=0, driver_status=0, sense=b"", data=b"")
 
@@ -73,6 +77,11 @@ class FakeHost:
     udev: dict[str, Mapping[str, str]] = field(default_factory=dict)
     scsi: dict[tuple[str, bytes], list[ScsiReply | int]] = field(default_factory=dict)
     """Answers by device and the first three bytes of the command, the last one for good; a number is an errno."""
+    direct: dict[str, list[Block | int]] = field(default_factory=dict)
+    """What a read of a device brings, likewise."""
+    nvme: dict[tuple[str, int, int], list[bytes | int]] = field(default_factory=dict)
+    """Answers by device, opcode and command dword 10, likewise."""
+    cciss: dict[str, list[bool | int]] = field(default_factory=dict)
     dm: list[DmMap] | None = field(default_factory=list)
     """None: the kernel has no device-mapper."""
     dm_version: tuple[int, int, int] = (4, 47, 0)
@@ -121,13 +130,35 @@ class FakeHost:
     def scsi_inquire(self, name: DeviceName, cdb: bytes, /, *, reply_length: int, timeout: float) -> ScsiReply:
         self._enter("scsi_inquire", f"scsi:{name}")
         assert timeout > 0
-        answers = self.scsi.get((name, cdb[:3]))
-        assert answers, f"{name} has no answer to {cdb.hex()}"
+        answer = self._next(name, self.scsi.get((name, cdb[:3])), cdb.hex())
+        return replace(answer, data=answer.data[:reply_length])
+
+    def direct_read(self, name: DeviceName, /, *, length: int, timeout: float, offset: int = 0) -> Block:
+        self._enter("direct_read", f"direct:{name}")
+        assert timeout > 0
+        return self._next(name, self.direct.get(name), f"a read of {length} at {offset}")
+
+    def nvme_inquire(
+        self, name: DeviceName, opcode: int, /, *, namespace: int, words: Words, reply_length: int, timeout: float
+    ) -> bytes:
+        self._enter("nvme_inquire", f"nvme:{name}")
+        assert timeout > 0
+        what = f"NVMe command {opcode:#04x}, {words}, to namespace {namespace}"
+        return self._next(name, self.nvme.get((name, opcode, words[0])), what)[:reply_length]
+
+    def cciss_ready(self, name: DeviceName, /, *, timeout: float) -> bool:
+        self._enter("cciss_ready", f"cciss:{name}")
+        assert timeout > 0
+        return bool(self._next(name, self.cciss.get(name), "the pass-through"))
+
+    def _next(self, name: str, answers: "list[T | int] | None", what: str) -> T:
+        """The next answer; a number, but not True or False, is an errno."""
+        assert answers, f"{name} has no answer to {what}"
         self.clock += self.command_seconds
         answer = answers.pop(0) if len(answers) > 1 else answers[0]
-        if isinstance(answer, int):
+        if isinstance(answer, int) and not isinstance(answer, bool):
             raise OSError(answer, os.strerror(answer), name)
-        return replace(answer, data=answer.data[:reply_length])
+        return cast("T", answer)
 
     def monotonic(self) -> float:
         return self.clock

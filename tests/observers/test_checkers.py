@@ -4,10 +4,12 @@ import errno
 
 import pytest
 
-from observers.checkers import CHECKERS, probe
+from observers import asking
+from observers.checkers import CHECKERS, Task, check, pending
 from observers.dmtable import DevT, Sectors
 from observers.host import ScsiReply
 from observers.snapshot import Bus, DeviceName, Health, Path, PathState
+from tests.observers.checking import probe
 from tests.observers.fake_host import GOOD, FakeHost, check_condition, good, transport_error
 
 TUR = ("sda", b"\0\0\0")
@@ -71,11 +73,26 @@ def test_live_nvme_namespace_is_up_by_checker_none() -> None:
     assert probe(host(state="live\n"), path(Bus.NVME)) == Health("none", PathState.UP, "")
 
 
-@pytest.mark.parametrize("bus", [Bus.CCW, Bus.CCISS, Bus.UNKNOWN])
-def test_path_that_no_checker_can_ask_is_unchecked(bus: Bus) -> None:
+def test_path_of_a_bus_that_has_no_checker_is_unchecked() -> None:
     fake = FakeHost()
-    assert probe(fake, path(bus)).state is PathState.UNCHECKED
+    assert probe(fake, path(Bus.UNKNOWN)) == Health("none", PathState.UNCHECKED, "")
     assert fake.asked == []
+
+
+def test_checker_that_does_not_exist_leaves_the_path_unchecked_and_says_so() -> None:
+    fake = host(GOOD)
+    health = probe(fake, path(), "tuur")
+    assert (health.checker, health.state) == ("tuur", PathState.UNCHECKED)
+    assert health.message.startswith(": there is no checker of that name, only tur, directio,")
+    assert asked(fake) == 0
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [("tur", " still running"), ("directio", " is waiting on aio"), ("rdac", ""), ("tuur", "")],
+)
+def test_check_that_has_not_ended_is_pending(name: str, message: str) -> None:
+    assert pending(name) == Health(name, PathState.PENDING, message)
 
 
 # ---- tur
@@ -106,6 +123,7 @@ def test_path_that_no_checker_can_ask_is_unchecked(bus: Bus) -> None:
         pytest.param(transport_error(NO_CONNECT), DOWN, id="DID_NO_CONNECT"),
         pytest.param(transport_error(FAILFAST), DOWN, id="DID_TRANSPORT_FAILFAST"),
         pytest.param(errno.ENXIO, DOWN, id="the device can't be opened"),
+        pytest.param(errno.ETIMEDOUT, Health("tur", PathState.TIMEOUT, " timed out"), id="waited for no longer"),
         pytest.param(errno.ENOTTY, Health("tur", PathState.WILD, " doesn't support this device"), id="no SCSI device"),
         pytest.param(errno.EACCES, Health("tur", PathState.UNCHECKED, " has no usable fd"), id="no permission"),
     ],
@@ -160,3 +178,15 @@ def test_checkers_have_different_names_and_share_no_bus() -> None:
     buses = [bus for checker in CHECKERS for bus in checker.default_for]
     assert len(set(buses)) == len(buses)
     assert len({checker.name for checker in CHECKERS}) == len(CHECKERS)
+
+
+def test_all_eight_checkers_are_there() -> None:
+    names = {"tur", "directio", "readsector0", "rdac", "emc_clariion", "hp_sw", "cciss_tur", "none"}
+    assert {checker.name for checker in CHECKERS} == names
+
+
+def test_unit_attentions_that_were_asked_past_are_told() -> None:
+    fake = host(UNIT_ATTENTION, check_condition(6, 0x3F, 0x0E), GOOD)
+    checked = asking.ask(fake, path().name, check(path(), "tur", Task(timeout=30, clock=fake.monotonic)))
+    assert [(sense.asc, sense.ascq) for sense in checked.attentions] == [(0x29, 0x00), (0x3F, 0x0E)]
+    assert checked.health == UP

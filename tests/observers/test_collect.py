@@ -4,13 +4,16 @@ import errno
 
 import pytest
 
-from observers.collect import collect, observe_path
+from observers.collect import collect, complete, observe_path, survey, unasked
+from observers.host import Block
+from observers.probe import Probe, by_bus
 from observers.snapshot import (
     Daemon,
     DeviceName,
     Gap,
     Health,
     HostFacts,
+    Path,
     PathState,
     Snapshot,
     TextFile,
@@ -30,6 +33,7 @@ from tests.observers.disks import (
 )
 from tests.observers.fake_host import FakeHost, check_condition, good, transport_error
 
+READ = b"\x28\0\0"
 UP = Health("tur", PathState.UP, " reports path is up")
 
 
@@ -187,13 +191,43 @@ def test_disk_unknown_to_udev_stays_with_a_gap() -> None:
     assert snapshot.gaps == (Gap("sda", "udev properties", "ENODEV, No such device"),)
 
 
-def test_dasd_says_that_nobody_can_check_it() -> None:
-    host = FakeHost()
+def test_dasd_is_read_from() -> None:
+    host = FakeHost(direct={"dasda": [Block(bytes(4096), 0.001)]})
     add_disk(host, "/sys/devices/css0/0.0.0004/0.0.4711/block/dasda", "94:0", {"device/devtype": "3390/0c"})
     path, gaps = observe_path(host, DeviceName("dasda"))
     assert path is not None
-    assert path.health.state is PathState.UNCHECKED
-    assert gaps == (Gap("dasda", "health", "no checker here can ask a path on the ccw bus"),)
+    assert path.health == Health("directio", PathState.UP, " reports path is up")
+    assert gaps == ()
+
+
+def test_device_that_is_not_to_be_asked_is_sent_nothing() -> None:
+    host = ready()
+    path, gaps = observe_path(host, DeviceName("sda"), unasked)
+    assert path is not None
+    assert (path.health.state, path.page83_device, gaps) == (PathState.UNCHECKED, None, ())
+    assert path.udev["DEVNAME"] == "/dev/sda"
+    assert ("scsi_inquire", "scsi:sda") not in host.asked
+
+
+def test_what_the_device_said_of_itself_decides_who_checks_it() -> None:
+    host = ready()
+    host.scsi["sda", READ] = [good(bytes(512))]
+
+    def probing(path: Path) -> Probe:
+        return Probe(checker="readsector0" if path.page83_device else "tur", checker_timeout=5)
+
+    path, _ = observe_path(host, DeviceName("sda"), probing)
+    assert path is not None
+    assert path.health == Health("readsector0", PathState.UP, " reports path is up")
+
+
+def test_snapshot_in_two_steps_is_the_same() -> None:
+    host = ready()
+    surveyed = survey(host)
+    assert surveyed.paths == ()
+    assert [text.path for text in surveyed.config_files] == ["/etc/multipath.conf"]
+    assert ("scsi_inquire", "scsi:sda") not in host.asked
+    assert complete(host, surveyed, by_bus) == collect(ready())
 
 
 def test_host_without_device_mapper() -> None:
@@ -235,6 +269,7 @@ def test_host_that_refuses_everything_is_all_gaps(monkeypatch: pytest.MonkeyPatc
     assert {gap.subject for gap in snapshot.gaps} == {
         "device-mapper",
         "host",
+        "md",
         "/etc/multipath.conf",
         "/etc/multipath/conf.d",
         "/etc/multipath/bindings",

@@ -55,6 +55,7 @@ def test_map_with_table_status_and_all_around_it() -> None:
         (Flag.DM_SUSPEND_FLAG, "suspended"),
         (Flag.DM_READONLY_FLAG, "read_only"),
         (Flag.DM_INACTIVE_PRESENT_FLAG, "inactive_table"),
+        (Flag.DM_DEFERRED_REMOVE, "deferred_remove"),
     ],
 )
 def test_flags(flag: Flag, field: str) -> None:

@@ -4,7 +4,7 @@ import json
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import fields, is_dataclass, replace
-from typing import Any, get_args, get_type_hints
+from typing import Any, get_args, get_origin, get_type_hints
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -16,6 +16,7 @@ from observers.errors import InputError
 from observers.snapshot import (
     Bus,
     DeviceName,
+    Hex,
     HostFacts,
     Path,
     Snapshot,
@@ -40,19 +41,15 @@ def example() -> Snapshot:
 _NUMBERS = st.integers(0, 2**63)
 _TEXT = st.text(st.characters(exclude_categories=[]), max_size=12)  # lone surrogates too
 _DEVS = st.builds(lambda major, minor: DevT(f"{major}:{minor}"), st.integers(0, 4095), st.integers(0, 2**20 - 1))
-_PAGES = st.none() | st.binary(max_size=40).map(bytes.hex)
 
 _SIMPLE: dict[Any, st.SearchStrategy[Any]] = {
     str: _TEXT,
     int: _NUMBERS,
     float: st.floats(allow_nan=False, allow_infinity=False),
-    Mapping[str, str]: st.dictionaries(_TEXT, _TEXT, max_size=3),
+    Hex: st.binary(max_size=40).map(bytes.hex),
 }
 _BY_NAME: dict[str, st.SearchStrategy[Any]] = {
     "dev": _DEVS,
-    "page83_cached": _PAGES,
-    "page83_device": _PAGES,
-    "inquiry_device": _PAGES,
 }
 
 
@@ -75,6 +72,8 @@ def _typed(hint: Any) -> st.SearchStrategy[Any]:
         return _typed(hint.__supertype__)
     if type(None) in arguments:
         return st.none() | _typed(next(each for each in arguments if each is not type(None)))
+    if get_origin(hint) is Mapping:
+        return st.dictionaries(_typed(arguments[0]), _typed(arguments[1]), max_size=3)
     if Ellipsis in arguments:
         return st.lists(_typed(arguments[0]), max_size=2).map(tuple)
     if isinstance(hint, type) and is_dataclass(hint):

@@ -8,13 +8,14 @@ have is what such a device has on a real kernel. `answers` reads the recorded ou
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
 from observers.dmtable import DevT, Sectors
 from observers.snapshot import (
     Alua,
+    Attribute,
     Bus,
     DeviceName,
     Health,
@@ -34,6 +35,9 @@ CONFIG, BINDINGS, WWIDS = "/etc/multipath.conf", "/etc/multipath/bindings", "/et
 HOST = HostFacts(kernel_release="6.1.0", dm_version=(4, 48, 0), multipath_target=(1, 14, 0), udev_running=True)
 
 PROTOCOLS = {"fc": "fcp"}
+
+ATTRIBUTES_BEFORE = {"dev_loss_tmo": "30", "fast_io_fail_tmo": "off", "eh_deadline": "off", "max_sectors_kb": "512"}
+"""What the faked kernel has in them at first."""
 
 CHECKED = {"timeout": PathState.TIMEOUT, "up": PathState.UP, "good": PathState.UP, "transitioning": PathState.PENDING}
 
@@ -60,6 +64,7 @@ class Scenario:
     @cached_property
     def snapshot(self) -> Snapshot:
         paths = [path_of(each, self.spec.get("rtpg", {})) for each in self.spec["paths"]]
+        paths = [replace(path, tunables=tunables_of(path, self.answers.attributes)) for path in paths]
         return Snapshot(
             taken_at=0.0,
             host=HOST,
@@ -72,6 +77,18 @@ class Scenario:
     @cached_property
     def answers(self) -> "Answers":
         return Answers(self.raw, self.names)
+
+
+def tunables_of(path: Path, files: Mapping[str, str]) -> tuple[Attribute, ...]:
+    """The attributes of a path, of its port and of its adapter, as they were before the reference ran."""
+    mine = (file for file in files if path.sysfs.startswith(owner_of(file)))
+    return tuple(Attribute(file, ATTRIBUTES_BEFORE[file.rpartition("/")[2]]) for file in mine)
+
+
+def owner_of(file: str) -> str:
+    """The directory of what an attribute belongs to: of a disk for `queue/NAME`, else above `CLASS/OBJECT/NAME`."""
+    folder = file.rpartition("/")[0]
+    return folder.removesuffix("/queue") if folder.endswith("/queue") else f"{folder.rsplit('/', 2)[0]}/"
 
 
 def text_file(path: str, text: str | None) -> TextFile | None:
@@ -230,6 +247,11 @@ class Answers:
     @cached_property
     def bindings(self) -> list[str]:
         return entries(self.raw["bindings"])
+
+    @cached_property
+    def attributes(self) -> dict[str, str]:
+        """What was in the attributes of the paths afterwards, by file."""
+        return dict(self.raw.get("sysfs_after") or {})
 
     @cached_property
     def wwids(self) -> list[str]:

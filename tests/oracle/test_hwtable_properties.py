@@ -14,12 +14,18 @@ from desired.derive import derive_snapshot
 from desired.model import Resolved, Verdict
 from observers.snapshot import Bus, Path, Snapshot, TextFile
 from tests.builders import HOST, WWIDS_FILE, scsi_path, unit_wwid
+from tests.nvme_builders import nvme_identity, uuid_name
+from tests.observers.nvme_answers import UUID
 from tests.oracle.spec import SPEC, spec_json
 
 FILE = SPEC / "vectors" / "hwtable.json"
 CASES = spec_json("vectors", "hwtable.json")["cases"] if FILE.exists() else []
 
 pytestmark = pytest.mark.skipif(not CASES, reason="recorded answers of the reference implementation are not here")
+
+
+UUID_NAME = uuid_name(UUID)
+"""No namespace can be called what the reference called it."""
 
 
 def device(described: dict[str, Any]) -> Path:
@@ -29,7 +35,9 @@ def device(described: dict[str, Any]) -> Path:
     properties = {"ID_WWN": "x", described.get("uid_attribute") or "ID_SERIAL": described["wwid"]}
     if described["vendor"] != "NVME":
         return replace(path, udev=properties)
-    return replace(path, udev=properties, bus=Bus.NVME, protocol="nvme:unspec", wwid_attribute=described["wwid"])
+    properties["ID_WWN"] = UUID_NAME
+    namespace = replace(path, udev=properties, bus=Bus.NVME, protocol="nvme:unspec", wwid_attribute=UUID_NAME)
+    return replace(namespace, nvme_identity=nvme_identity(ana=False))
 
 
 def host(case: dict[str, Any], described: dict[str, Any]) -> Snapshot:
@@ -37,7 +45,7 @@ def host(case: dict[str, Any], described: dict[str, Any]) -> Snapshot:
         taken_at=0.0,
         host=replace(HOST, multipath_target=(1, 1, 1)),
         config_files=tuple(TextFile(f"/etc/{each['file']}", each["text"]) for each in case["files"]),
-        wwids=TextFile(WWIDS_FILE, f"/{described['wwid']}/\n"),
+        wwids=TextFile(WWIDS_FILE, f"/{described['wwid']}/\n/{UUID_NAME}/\n"),
         paths=(device(described),),
     )
 

@@ -112,6 +112,13 @@ def test_the_same_priorities(scenario: Scenario, desired: Desired) -> None:
     assert ours == {name: value for name, value in scenario.answers.priorities.items() if name in ours}
 
 
+def test_the_same_attributes_of_paths_ports_and_adapters_afterwards(scenario: Scenario, desired: Desired) -> None:
+    after = {each.file: each.value for path in scenario.snapshot.paths for each in path.tunables}
+    for made in desired.maps:
+        after |= {tuning.file: tuning.wanted.value for tuning in made.tunings if not made.reject}
+    assert after == scenario.answers.attributes
+
+
 ORIGINS = {
     "multipath internal": {OriginKind.BUILT_IN},
     "multipath.conf defaults/devices section": {OriginKind.DEFAULTS},

@@ -10,7 +10,9 @@ from dataclasses import replace
 
 from actuators.steps import (
     CreateMap,
+    DeletePath,
     FailPath,
+    MarkFailed,
     ReinstatePath,
     ReloadMap,
     RememberWwid,
@@ -20,7 +22,9 @@ from actuators.steps import (
     Step,
     SwitchGroup,
     TriggerUevent,
+    UnmarkFailed,
     WriteBindings,
+    WriteTunable,
 )
 from controller.reconcile.plan import Plan
 from desired.model import Desired
@@ -106,8 +110,14 @@ def apply(plan: Plan, snapshot: Snapshot, desired: Desired) -> tuple[Snapshot, D
 
 def _step(step: Step, snapshot: Snapshot, desired: Desired) -> tuple[Snapshot, Desired]:
     match step:
-        case TriggerUevent():
+        case TriggerUevent() | WriteTunable():
             return snapshot, desired
+        case DeletePath():
+            return replace(snapshot, paths=tuple(each for each in snapshot.paths if each.dev != step.dev)), desired
+        case MarkFailed():
+            return replace(snapshot, failed_wwids=(*snapshot.failed_wwids, step.wwid)), desired
+        case UnmarkFailed():
+            return replace(snapshot, failed_wwids=tuple(w for w in snapshot.failed_wwids if w != step.wwid)), desired
         case RememberWwid():
             return snapshot, replace(desired, wwids=desired.wwids | {step.wwid})
         case WriteBindings():
@@ -157,6 +167,9 @@ def _created(step: CreateMap, snapshot: Snapshot) -> Snapshot:
 
 def _removed(step: RemoveMap, snapshot: Snapshot) -> Snapshot:
     live = next(each for each in snapshot.maps if each.uuid == step.map.uuid)
+    if live.open_count and step.deferred:
+        later = replace(live, deferred_remove=True)
+        return replace(snapshot, maps=tuple(later if each is live else each for each in snapshot.maps))
     if live.open_count:
         raise Refusing("device is busy")
     if live.table and live.table.queues and live.status and not any(path.active for path in live.status.paths):

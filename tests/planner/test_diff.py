@@ -102,3 +102,20 @@ def test_arguments_of_an_unknown_selector_are_compared_as_they_are() -> None:
     other = shaped(0, shape=table(group(0, selector="new-one", args=("1",))))
     assert differences(live, same) == Diff()
     assert differences(live, other) != Diff()
+
+
+@pytest.mark.parametrize(
+    ("had", "shown", "wants"),
+    [("round-robin", ("1",), "service-time"), ("service-time", ("1", "1"), "queue-length"),
+     ("service-time", ("1", "1"), "historical-service-time")],
+)  # fmt: skip
+def test_another_selector_alone_is_one_difference(had: str, shown: tuple[str, ...], wants: str) -> None:
+    live = running(wanted("a", [0]), table=table(group(0, selector=had, args=shown)))
+    found = differences(live, shaped(0, shape=table(group(0, selector=wants))))
+    assert [each.what for each in found.differences] == [What.SELECTOR]
+
+
+def test_another_selector_with_other_arguments_is_two() -> None:
+    live = running(wanted("a", [0]), table=table(group(0, selector="round-robin", args=("1",))))
+    found = differences(live, shaped(0, shape=table(group(0, selector="service-time", args=("1", "7")))))
+    assert [each.what for each in found.differences] == [What.SELECTOR, What.PATH_ARGS]

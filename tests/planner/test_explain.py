@@ -4,8 +4,10 @@ import pytest
 
 from actuators.steps import (
     CreateMap,
+    DeletePath,
     FailPath,
     MapRef,
+    MarkFailed,
     Ownership,
     ReinstatePath,
     ReloadMap,
@@ -17,7 +19,9 @@ from actuators.steps import (
     SwitchGroup,
     TriggerUevent,
     UdevFlags,
+    UnmarkFailed,
     WriteBindings,
+    WriteTunable,
 )
 from controller.reconcile.explain import plan_text, size_text, step_text
 from controller.reconcile.plan import Plan
@@ -57,6 +61,16 @@ STEPS: list[tuple[Step, str]] = [
     (RememberWwid(file="/w", wwid=wanted("a", [0]).wwid), "add 3a to /w"),
     (WriteBindings(file="/b", text="# head\na 3a\n", expected=None), "make /b (1 binding)"),
     (WriteBindings(file="/b", text="a 3a\nb 3b\n", expected=""), "replace /b (2 bindings)"),
+    (MarkFailed(file="/f/3a", wwid=wanted("a", [0]).wwid), "make /f/3a: its map could not be made"),
+    (UnmarkFailed(file="/f/3a", wwid=wanted("a", [0]).wwid), "remove /f/3a: its map is made"),
+    (
+        WriteTunable(map=A, file="/sys/x/dev_loss_tmo", value="9", expected="8"),
+        "write 9 to /sys/x/dev_loss_tmo (it is 8)",
+    ),
+    (
+        DeletePath(map=A, dev=dev(0), name=SDA, sysfs="/sys/x/sda"),
+        "delete path 8:0 (sda) of a at /sys/x/sda, if its logical unit is still not mapped",
+    ),
 ]
 
 

@@ -10,6 +10,8 @@ from controller.reconcile.planner import plan
 from desired.model import Failback
 from observers.dmtable import GroupState, parse_table
 from observers.snapshot import Alias, Map, PathState
+from tests.health.paths import check as checked
+from tests.health.paths import stored
 from tests.planner.builders import (
     FOLLOWOVER,
     IMMEDIATE,
@@ -18,6 +20,7 @@ from tests.planner.builders import (
     States,
     delayed,
     desire,
+    dev,
     kinds,
     only,
     planned,
@@ -158,3 +161,15 @@ def test_a_map_whose_table_has_no_group_gets_its_paths() -> None:
     step = only(planned(snapshot(live), desire(wanted("a", [0], [1], failback=MANUAL)))).steps[0]
     assert isinstance(step, ReloadMap)
     assert parse_table(step.size, step.table).initial_group == 1
+
+
+def test_a_delay_begins_anew_when_a_path_of_the_map_failed_meanwhile() -> None:
+    states = {3: DOWN}
+    want = wanted("a", [0], [1, 3], failback=delayed(10), states=states)
+    snap = snapshot(running(want, next_group=2, failed=[3]), states=states)
+    paths = {dev(3): checked(stored(PathState.UP), DOWN, now=NOW - 4)}
+    memory = Memory(failback_since={want.wwid: NOW - 9}, paths=paths)
+    made, memory = plan(snap, desire(want), memory, NOW)
+    assert made.wake_at == NOW + 6
+    assert memory.failback_since == {want.wwid: NOW - 4}
+    assert kinds(plan(snap, desire(want), memory, NOW + 6)[0].steps) == ["SwitchGroup"]

@@ -12,7 +12,7 @@ from actuators.steps import (
     RenameMap,
     UdevFlags,
 )
-from desired.model import Verdict
+from desired.model import Origin, OriginKind, Verdict
 from observers.dmtable import DevT
 from observers.snapshot import Alias, DmDevice, DmUuid, Gap, PathState
 from tests.planner.builders import (
@@ -194,3 +194,22 @@ def test_a_rename_comes_after_everything_that_keeps_io_going() -> None:
     made = only(planned(snapshot(live, states={1: DOWN}), desire(want)))
     assert kinds(made.steps) == ["ReinstatePath", "FailPath", "SwitchGroup", "RenameMap"]
     assert made.action == "paths+switch+rename"
+
+
+def test_a_map_whose_paths_are_excluded_says_by_which_rule() -> None:
+    live = running(wanted("a", [0, 1]))
+    rule = Origin(OriginKind.BLACKLIST, "/etc/multipath.conf:3")
+    excluded = [
+        replace(admitted(n, "a", Verdict.BLACKLISTED, "blacklisted by devnode ^sd"), origin=rule) for n in (0, 1)
+    ]
+    why = only(planned(snapshot(live), desire(admissions=excluded))).reasons[0]
+    assert why == (
+        "none of its paths may be used (sda, sdb: blacklisted by devnode ^sd, /etc/multipath.conf:3), "
+        "and nobody has it open"
+    )
+
+
+def test_a_map_without_any_path_says_that_none_leads_to_it() -> None:
+    live = running(wanted("a", [0]), open_count=1)
+    why = only(planned(snapshot(live, disks=[]), desire())).reasons[0]
+    assert why.startswith("no path of this host leads to it, but")

@@ -13,6 +13,8 @@ from observers.snapshot import PathState, Snapshot
 from tests.planner.builders import HOST, NOW, desire, kinds, only, planned, running, snapshot, wanted
 
 BUSY = Refused(16, "device or resource busy")
+MARKED = snapshot(failed_wwids=(wanted("a", [0]).wwid,))
+"""A host on which the map of `a` could not be made before, and is marked."""
 
 
 def attempt(snap: Snapshot, want: Desired, memory: Memory, now: float, outcome: Outcome) -> tuple[Plan, Memory]:
@@ -26,7 +28,7 @@ def test_waiting_doubles_up_to_a_cap() -> None:
 
 
 def test_a_refused_step_is_held_and_says_when_it_is_tried_again() -> None:
-    snap, want = snapshot(), desire(wanted("a", [0]))
+    snap, want = MARKED, desire(wanted("a", [0]))
     _, memory = attempt(snap, want, Memory(), NOW, BUSY)
     made, memory = plan(snap, want, memory, NOW + 2)
     assert (made.steps, only(made).action, made.wake_at) == ((), "held", NOW + FIRST_WAIT)
@@ -34,18 +36,18 @@ def test_a_refused_step_is_held_and_says_when_it_is_tried_again() -> None:
 
 
 def test_a_refused_step_is_tried_again_in_time_and_waits_longer_after_that() -> None:
-    snap, want = snapshot(), desire(wanted("a", [0]))
+    snap, want = MARKED, desire(wanted("a", [0]))
     _, memory = attempt(snap, want, Memory(), NOW, BUSY)
     made, memory = attempt(snap, want, memory, NOW + FIRST_WAIT, BUSY)
-    assert kinds(made.steps) == ["CreateMap"]
+    assert kinds(made.steps) == ["CreateMap", "UnmarkFailed"]
     refusal = memory.refusals[wanted("a", [0]).wwid]
     assert (refusal.count, refusal.retry_at) == (2, NOW + FIRST_WAIT + 10)
     assert "refused 2 times" in only(plan(snap, want, memory, NOW + FIRST_WAIT + 1)[0]).reasons[-1]
 
 
 def test_another_step_is_tried_at_once() -> None:
-    _, memory = attempt(snapshot(), desire(wanted("a", [0])), Memory(), NOW, BUSY)
-    assert kinds(planned(snapshot(), desire(wanted("a", [0, 1])), memory).steps) == ["CreateMap"]
+    _, memory = attempt(MARKED, desire(wanted("a", [0])), Memory(), NOW, BUSY)
+    assert kinds(planned(MARKED, desire(wanted("a", [0, 1])), memory).steps) == ["CreateMap", "UnmarkFailed"]
 
 
 def test_the_other_steps_of_the_map_go_on() -> None:
@@ -57,7 +59,7 @@ def test_the_other_steps_of_the_map_go_on() -> None:
 
 
 def test_a_success_ends_the_waiting() -> None:
-    snap, want = snapshot(), desire(wanted("a", [0]))
+    snap, want = MARKED, desire(wanted("a", [0]))
     _, memory = attempt(snap, want, Memory(), NOW, BUSY)
     _, memory = attempt(snap, want, memory, NOW + FIRST_WAIT, Changed())
     assert memory.refusals == {}
@@ -105,7 +107,7 @@ def test_an_ordinary_reload_is_not_a_question_to_udev() -> None:
 
 
 def test_what_was_so_already_counts_as_done() -> None:
-    snap, want = snapshot(), desire(wanted("a", [0]))
+    snap, want = MARKED, desire(wanted("a", [0]))
     _, memory = attempt(snap, want, Memory(), NOW, BUSY)
     _, memory = attempt(snap, want, memory, NOW + FIRST_WAIT, Unchanged())
     assert memory.refusals == {}

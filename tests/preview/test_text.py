@@ -6,6 +6,9 @@ import pytest
 
 from controller.cli.preview_text import NAMED, preview_text
 from controller.reconcile.safety import Finding, Level
+from desired import derive
+from desired.config import Config, load_config
+from desired.values import Surroundings
 from observers.snapshot import Snapshot, TextFile
 from tests.builders import CONFIG_FILE
 from tests.preview.hosts import (
@@ -226,3 +229,22 @@ def test_nothing_in_the_text_steers_a_terminal() -> None:
     whole = text(settled(), with_defaults(sections=entry(C, f"alias {alias}")))
     assert all(character == "\n" or character.isprintable() for character in whole)
     assert "to db?[31m" in whole
+
+
+def test_a_byte_that_is_not_utf_8_keeps_its_value() -> None:
+    shown = text(settled(), PRESENT + entry(A, 'alias "da\udcffta"'))
+    assert "da\\xffta" in shown
+    assert "da?ta" not in shown
+
+
+def test_each_configuration_is_read_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    read: list[str] = []
+    snapshot = settled()
+
+    def counted(files: tuple[TextFile, ...], *, main: str, surroundings: Surroundings) -> Config:
+        read.append(main)
+        return load_config(files, main=main, surroundings=surroundings)
+
+    monkeypatch.setattr(derive, "load_config", counted)
+    previewed(snapshot, PRESENT)
+    assert sorted(read) == sorted([CANDIDATE, CONFIG_FILE])

@@ -42,6 +42,17 @@ def tcm_loop(guest: Guest, *, disks: int, paths: int) -> None:
     guest.sh(f"rig-tcm-loop up {disks} {paths}")
 
 
+def md_multipath(guest: Guest, *, metadata: str, paths: int) -> list[str]:
+    """An md array of level multipath, md0, over paths to LUN 0 of scsi_debug; the names of its members by their places.
+
+    mdadm and md choose between them which path gets which place.
+    """
+    guest.sh(f"rig-md-multipath up {metadata} {paths}")
+    slots = guest.sh("grep . /sys/block/md0/md/dev-*/slot").split()
+    found = {int(line.rpartition(":")[2]): line.split("/")[5].removeprefix("dev-") for line in slots}
+    return [found[slot] for slot in sorted(found)]
+
+
 def lio_paths(guest: Guest, disk: int) -> list[str]:
     """The device numbers of a LIO disk in the order of its paths."""
     return [device for (_, lun), device in sorted(guest.numbers().items()) if lun == disk]

@@ -294,7 +294,7 @@ def test_unmapped_lun_answers_so() -> None:
 def test_unknown_names_list_the_known_ones() -> None:
     with pytest.raises(InputError, match="no scenario is called 'nosuch'") as caught:
         load_scenario("nosuch")
-    assert "fabric-down, small, unmapped-lun" in caught.value.hint
+    assert "fabric-down, nvme-tcp, small, unmapped-lun" in caught.value.hint
 
 
 def test_a_scenario_from_a_file(tmp_path: Path) -> None:

@@ -257,12 +257,12 @@ def test_the_transports_timers_can_be_set() -> None:
     rport = "/sys/class/fc_remote_ports/rport-1:0-0"
     host.write_attribute(f"{rport}/fast_io_fail_tmo", b"20")
     host.write_attribute(f"{rport}/dev_loss_tmo", b"600")
+    refused(errno.EINVAL, lambda: host.write_attribute(f"{rport}/dev_loss_tmo", b"soon"))
     host.happen("adapter-down", "1")
     host.advance(19)
     assert host.read_file("/sys/block/sda/device/state") == b"blocked\n"
     host.advance(1)
     assert host.read_file("/sys/block/sda/device/state") == b"transport-offline\n"
-    refused(errno.EINVAL, lambda: host.write_attribute(f"{rport}/dev_loss_tmo", b"soon"))
 
 
 def test_a_command_to_a_blocked_disk_waits_for_the_transport() -> None:

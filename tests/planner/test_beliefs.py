@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from controller.reconcile.health import MEANINGS, WISHES
+from controller.reconcile.beliefs import MEANINGS, WISHES
 from desired.model import Verdict
 from observers.snapshot import Health, PathState
 from tests.planner.builders import (

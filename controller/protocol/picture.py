@@ -1,7 +1,8 @@
 """The picture of a host's multipath topology: maps, their groups and paths, and the disks that are in no map.
 
 In: a snapshot, and what is desired of it (for WWIDs and priorities). Out: lines of text. Pure; it draws what is there,
-not what should be.
+not what should be. One-shot commands and the daemon (`list tree`) draw the same; what multipathd draws, for programs,
+is in `controller.protocol.topology`.
 """
 
 import re

@@ -1,0 +1,196 @@
+"""The commands of `mpathctl` that look into a running daemon: `events`, `metrics`, `age` and `dump`.
+
+In: the parsed command line. Out: what the daemon says, as text or JSON lines, and an exit status. Events are asked for
+once a second by their numbers, so a client that is slow, or stopped, costs the daemon nothing. Only the client library
+is imported. multipath-tools' daemon knows none of these commands, and that is said.
+"""
+
+import argparse
+import json
+import os
+import re
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from typing import Any
+
+from controller.client import patience
+from controller.client.channel import Channel, socket_names
+from controller.client.errors import ClientError, NotConnected
+from controller.client.wire import FAILED
+from observers.errors import MpathError
+
+POLL = 1.0
+"""Seconds between two questions for events."""
+
+_FOLLOWED = 10
+"""Events of before that `--follow` begins with."""
+
+_COLOURS = {"error": 31, "warning": 33}
+_DEBUG = 2
+_Subparsers = argparse._SubParsersAction  # noqa: SLF001 -- argparse has no public name for it
+
+
+def add_daemon_commands(subparsers: "_Subparsers[argparse.ArgumentParser]") -> None:
+    """`events`, `metrics`, `age`, `dump`."""
+    events = subparsers.add_parser("events", help="what the daemon saw, decided and did, and why")
+    events.add_argument("--follow", "-f", action="store_true", help="go on with what happens from now on")
+    events.add_argument("--json", action="store_true", help="print JSON, one event a line")
+    events.add_argument("--lines", "-n", metavar="N", type=_count, help="only the last N of those that are kept")
+    events.set_defaults(run=_events)
+    metrics = subparsers.add_parser("metrics", help="the daemon's metrics, in the OpenMetrics text format")
+    metrics.set_defaults(run=_asked("list metrics"))
+    age = subparsers.add_parser("age", help="how old what the daemon's replies are made of is")
+    age.set_defaults(run=_asked("list age"))
+    dump = subparsers.add_parser("dump", help="have the daemon write its flight recorder, and print where")
+    dump.add_argument("what", nargs="?", choices=["recorder"], default="recorder")
+    dump.set_defaults(run=_asked("dump recorder"))
+    for parser in (events, metrics, age, dump):
+        parser.add_argument("--socket", metavar="NAME", help="the daemon's socket: a path, or an abstract name after @")
+        parser.add_argument("--timeout", metavar="SECONDS", type=float, help="default: as configured (uxsock_timeout)")
+
+
+def _count(text: str) -> int:
+    if not (text.isascii() and text.isdigit()):
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of events")
+    return int(text)
+
+
+def _connected(options: argparse.Namespace) -> Channel:
+    names = (options.socket,) if options.socket else socket_names(os.environ)
+    return Channel(names, timeout=options.timeout if options.timeout is not None else patience.configured())
+
+
+def _ask(channel: Channel, command: str) -> str:
+    reply = channel.ask(command)
+    if not reply.startswith(FAILED):
+        return reply
+    why = reply.removeprefix(FAILED).strip()
+    if not why or "CLI commands reference" in why:
+        raise MpathError(
+            f"the daemon does not know the command `{command}`", hint="multipath-tools' multipathd has nothing like it"
+        )
+    raise MpathError(why, hint=f"the command was: {command}")
+
+
+def _asked(command: str) -> Callable[[argparse.Namespace], int]:
+    """What runs a command and prints its reply."""
+
+    def run(options: argparse.Namespace) -> int:
+        try:
+            with closing(_connected(options)) as channel:
+                sys.stdout.write(_ask(channel, command))
+        except ClientError as error:
+            raise MpathError(str(error)) from error
+        return 0
+
+    return run
+
+
+# ---- events
+
+
+def _events(options: argparse.Namespace) -> int:
+    feed = Feed(lambda: _connected(options), patient=options.follow)
+    show = _json_line if options.json else _painted if _has_colours() else text_line
+    shown = options.lines if options.lines is not None else _FOLLOWED if options.follow else None
+    try:
+        events = feed.take()
+        for event in events if shown is None else events[max(0, len(events) - shown) :]:
+            sys.stdout.write(show(event) + "\n")
+        while options.follow:
+            sys.stdout.flush()
+            time.sleep(POLL)
+            sys.stdout.writelines(show(event) + "\n" for event in feed.take())
+    except ClientError as error:
+        raise MpathError(str(error)) from error
+    except KeyboardInterrupt:
+        return 0
+    finally:
+        feed.close()
+    return 0
+
+
+class Feed:
+    """The events that are new each time. `patient`: a daemon that is away is waited for, and looked for again."""
+
+    def __init__(self, connect: Callable[[], Channel], *, patient: bool) -> None:
+        self._connect, self._patient = connect, patient
+        self._channel: Channel | None = None
+        self._daemon = ""
+        self._last = 0
+        self._away = False
+
+    def take(self) -> list[dict[str, Any]]:
+        """Those since the last time; all that are kept at first."""
+        try:
+            return self._taken()
+        except ClientError as error:
+            self.close()
+            if not self._patient:
+                raise
+            if not self._away:
+                self._note(str(error) if isinstance(error, NotConnected) else f"the daemon went away: {error}")
+            self._away = True
+            return []
+
+    def close(self) -> None:
+        """End the connection."""
+        if self._channel is not None:
+            self._channel.close()
+            self._channel = None
+
+    def _taken(self) -> list[dict[str, Any]]:
+        if self._channel is None:
+            self._channel = self._connect()
+            self._recognize(self._channel)
+        self._away = False
+        reply = _ask(self._channel, f"list events since {self._last}")
+        events = [json.loads(line) for line in reply.splitlines() if line.startswith("{")]
+        if not events:
+            return []
+        missed = events[0]["number"] - self._last - 1
+        if self._last and missed > 0:
+            self._note(f"{missed} events came too fast to be told")
+        self._last = events[-1]["number"]
+        return events
+
+    def _recognize(self, channel: Channel) -> None:
+        """Another daemon counts its events from 1 again."""
+        found = re.match(r"pid \d+", channel.ask("show daemon"))
+        daemon = found[0] if found else ""
+        if daemon != self._daemon:
+            self._daemon, self._last = daemon, 0
+
+    @staticmethod
+    def _note(text: str) -> None:
+        sys.stdout.flush()
+        sys.stderr.write(f"mpathctl: {text}\n")
+
+
+def _json_line(event: dict[str, Any]) -> str:
+    return json.dumps(event, ensure_ascii=False)
+
+
+def text_line(event: dict[str, Any]) -> str:
+    """When, how much it matters, what kind, about what, what, why."""
+    at = float(event["at"])
+    stamp = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(at)) + f".{int(at % 1 * 1000):03d}"
+    about = "".join(f"{each}: " for each in _subjects(event))
+    reason = f" ({event['reason']})" if event.get("reason") else ""
+    return f"{stamp} {event['level']:7} {event['kind']:8} {about}{event.get('text', '')}{reason}"
+
+
+def _subjects(event: dict[str, Any]) -> Iterator[str]:
+    yield from (event[name] for name in ("map", "path") if event.get(name))
+
+
+def _painted(event: dict[str, Any]) -> str:
+    line, level = text_line(event), event["level"]
+    colour = _COLOURS.get(level, _DEBUG if level == "debug" else 0)
+    return f"\x1b[{colour}m{line}\x1b[0m" if colour else line
+
+
+def _has_colours() -> bool:
+    return sys.stdout.isatty() and not os.environ.get("NO_COLOR")

@@ -1,0 +1,56 @@
+"""`multipathd` as the daemon: its command line, and its way into the background.
+
+In: the arguments. Out: an exit status. It loads the whole daemon at its top, so it is itself loaded only to start one.
+"""
+
+import os
+import sys
+
+from controller.client.options import Options, parse
+from controller.runtime.daemon import DaemonOptions
+from controller.runtime.daemon import main as run_daemon
+
+LETTERS = "dsv:k::Bnw"
+OK, FAIL = 0, 1
+_STANDARD = (0, 1, 2)
+_DEPRECATED = "multipathd: -n is ignored: whether WWIDs have to be known, find_multipaths says\n"
+_NAMES = "multipathd: -B is ignored: new names are written to the bindings file\n"
+
+
+def main(arguments: list[str]) -> int:
+    """Start the daemon: in the foreground with `-d`, else in the background."""
+    options, _ = parse(arguments, LETTERS)
+    letters = {letter for letter, _ in options}
+    if os.geteuid() != 0:
+        sys.stderr.write("need to be root\n")
+        return FAIL
+    sys.stderr.write((_DEPRECATED if "n" in letters else "") + (_NAMES if "B" in letters else ""))
+    os.chdir("/")  # no file system is kept from being unmounted
+    os.umask(os.umask(0o077) | 0o022)
+    if "d" not in letters and not _in_background():
+        return OK
+    return run_daemon(options_of(options))
+
+
+def options_of(options: Options) -> DaemonOptions:
+    """How the daemon is to run. `-w` chooses between two ways of multipathd to learn of events; there is one here."""
+    given = dict(options)
+    level = given.get("v") or ""
+    digits = level[: len(level) - len(level.lstrip("0123456789"))]
+    foreground = None if "d" not in given else True
+    return DaemonOptions(verbosity=int(digits) if digits else None, stamped=False if "s" in given else foreground)
+
+
+def _in_background() -> bool:
+    """Leave the terminal: False in the process that was started, True in the one that goes on."""
+    if os.fork():
+        return False
+    os.setsid()
+    if os.fork():
+        os._exit(OK)
+    null = os.open(os.devnull, os.O_RDWR)
+    for descriptor in _STANDARD:
+        os.dup2(null, descriptor)
+    if null not in _STANDARD:
+        os.close(null)
+    return True

@@ -1,0 +1,42 @@
+"""`mpathctl run`: the daemon in the foreground, logging to standard error."""
+
+import argparse
+import os
+
+from controller.runtime import cycle
+from controller.runtime.daemon import DaemonOptions, main
+
+
+def add_run(parser: argparse.ArgumentParser) -> None:
+    """The options of `run`."""
+    parser.add_argument("-v", "--verbosity", type=int, choices=range(5), help="0 errors ... 4 everything")
+    parser.add_argument("--no-lock", action="store_true", help="do not lock memory, nor take a real-time priority")
+    parser.add_argument(
+        "--apply-config-changes", action="store_true", help="put a changed configuration in force without `reconfigure`"
+    )
+    parser.add_argument(
+        "--textfile", metavar="FILE", type=_textfile, help="write metrics to this file, *.prom, every 15 s"
+    )
+    parser.set_defaults(run=_run)
+
+
+def _textfile(text: str) -> str:
+    if not text.endswith(".prom") or not os.path.isabs(text):
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is no absolute path that ends in .prom, which node_exporter looks for"
+        )
+    return text
+
+
+def _run(options: argparse.Namespace) -> int:
+    return main(
+        DaemonOptions(
+            name="mpathctl",
+            files=cycle.Files(config=options.config, config_dir=options.config_dir),
+            verbosity=options.verbosity,
+            stamped=True,
+            resident=not options.no_lock,
+            apply_changes=options.apply_config_changes,
+            textfile=options.textfile,
+        )
+    )

@@ -1,0 +1,1 @@
+"""The daemon's protocol without its sockets: frames, the grammar of commands, and every reply. Pure."""

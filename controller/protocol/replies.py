@@ -1,0 +1,306 @@
+"""From a request's text to its reply, or to what the loop must do for it.
+
+In: a `State` and a text, or a `Command`. Out: the whole reply, or a `Request`. Pure; it must never wait, and never
+raise, whatever the text is.
+
+`READS` and `WRITES` have a function for every verb: one of the first kind makes the reply out of what is known, one of
+the second a `Request`, or a reply when it is known already that it can't be done.
+"""
+
+import re
+from collections.abc import Callable, Mapping
+
+from controller.protocol import foreign, json_reply, picture, requests, status, tables, topology, wildcards
+from controller.protocol.grammar import DENIED, Command, Refusal, Verb, parse
+from controller.protocol.names import device_name, find_map, find_path
+from controller.protocol.requests import MapRequest, PathRequest, Request, Result
+from controller.protocol.rows import MapRow, PathRow, map_rows, path_rows
+from controller.protocol.state import State
+from controller.protocol.tables import Part, part
+from desired.admission import Blacklist
+from desired.entries import RuleKind
+from desired.model import Verdict
+from observers.snapshot import Alias, ForeignMap, Wwid
+
+Answer = str | Request
+
+
+def respond(state: State, text: str, *, root: bool) -> Answer:
+    """What to do with a request. `root`: whether its sender is. A request that is none is told so before who may."""
+    parsed = parse(text)
+    if isinstance(parsed, Refusal):
+        return parsed.reply
+    if parsed.verb.needs_root and not root:
+        return DENIED
+    return answer(state, parsed)
+
+
+def answer(state: State, command: Command) -> Answer:
+    """The reply to a command, or what to do for it. A reply without a word is `ok`."""
+    read = READS.get(command.verb)
+    if read is not None:
+        return read(state, command.arguments) or Result.DONE
+    return WRITES[command.verb](state, command.arguments)
+
+
+Arguments = Mapping[str, str]
+Read = Callable[[State, Arguments], str]
+Write = Callable[[State, Arguments], Answer]
+
+
+def _maps(state: State) -> list[MapRow]:
+    return map_rows(state, path_rows(state))
+
+
+def _path(state: State, arguments: Arguments) -> PathRow | None:
+    return find_path(path_rows(state), arguments["path"])
+
+
+def _map(state: State, arguments: Arguments) -> MapRow | None:
+    return find_map(_maps(state), arguments["map"])
+
+
+def _foreign(state: State) -> tuple[ForeignMap, ...]:
+    return foreign.shown(state.snapshot, state.config)
+
+
+def _all_paths(state: State) -> tuple[Part, Part]:
+    """Ours, and those of the maps that the kernel makes itself."""
+    others = [path for each in _foreign(state) for path in each.paths]
+    return part(path_rows(state), wildcards.PATH), part(others, foreign.PATH)
+
+
+def _all_maps(state: State) -> tuple[Part, Part]:
+    return part(_maps(state), wildcards.MAP), part(_foreign(state), foreign.MAP)
+
+
+def _path_table(state: State, format_: str, *, raw: bool = False) -> str:
+    return tables.table(format_, *_all_paths(state), raw=raw)
+
+
+def _map_table(state: State, format_: str, *, raw: bool = False) -> str:
+    return tables.table(format_, *_all_maps(state), raw=raw)
+
+
+def _one_path(state: State, arguments: Arguments) -> str:
+    row = _path(state, arguments)
+    return tables.line(row, wildcards.PATH, tables.PATH_FORMAT) if row else Result.NOT_FOUND
+
+
+def _one_map(state: State, arguments: Arguments) -> str:
+    """`show map M format F`, with `raw` or without: no header, but the columns of one."""
+    rows = _maps(state)
+    row = find_map(rows, arguments["map"])
+    if row is None:
+        return Result.NOT_FOUND
+    return tables.line_of_table(rows.index(row), arguments["format"], part(rows, wildcards.MAP))
+
+
+def _topology(state: State, _: Arguments) -> str:
+    paths, others = path_rows(state), _foreign(state)
+    parts = part(paths, wildcards.PATH), part([path for each in others for path in each.paths], foreign.PATH)
+    lines = tables.rows_in_columns(topology.PATH_FORMAT, *parts)
+    theirs = iter(lines[len(paths) :])
+    return topology.trees(map_rows(state, paths), paths, lines) + "".join(foreign.tree(each, theirs) for each in others)
+
+
+def _map_topology(state: State, arguments: Arguments) -> str:
+    paths = path_rows(state)
+    row = find_map(map_rows(state, paths), arguments["map"])
+    return topology.topology([row], paths) if row else Result.NOT_FOUND
+
+
+def _map_json(state: State, arguments: Arguments) -> str:
+    row = _map(state, arguments)
+    return json_reply.map_json(row) if row else Result.NOT_FOUND
+
+
+def _of_map(say: Callable[[MapRow], str]) -> Read:
+    """A reply that says one thing of a map."""
+
+    def read(state: State, arguments: Arguments) -> str:
+        row = _map(state, arguments)
+        return f"{say(row)}\n" if row else Result.NOT_FOUND
+
+    return read
+
+
+def _key(row: MapRow) -> str:
+    line = row.line
+    return f"{line.reservation_key:#x}{':aptpl' if line.aptpl else ''}" if line.reservation_key else "none"
+
+
+READS: Mapping[Verb, Read] = {
+    Verb.LIST_PATHS: lambda state, _: _path_table(state, tables.PATHS_FORMAT),
+    Verb.LIST_PATHS_FORMAT: lambda state, arguments: _path_table(state, arguments["format"]),
+    Verb.LIST_PATHS_RAW: lambda state, arguments: _path_table(state, arguments["format"], raw=True),
+    Verb.LIST_PATH: _one_path,
+    Verb.LIST_MAPS: lambda state, _: _map_table(state, tables.MAPS_FORMAT),
+    Verb.LIST_STATUS: lambda state, _: status.status(state, path_rows(state)),
+    Verb.LIST_DAEMON: lambda state, _: status.daemon(state.daemon),
+    Verb.LIST_MAPS_STATUS: lambda state, _: _map_table(state, tables.STATUS_FORMAT),
+    Verb.LIST_MAPS_STATS: lambda state, _: _map_table(state, tables.STATS_FORMAT),
+    Verb.LIST_MAPS_FORMAT: lambda state, arguments: _map_table(state, arguments["format"]),
+    Verb.LIST_MAPS_RAW: lambda state, arguments: _map_table(state, arguments["format"], raw=True),
+    Verb.LIST_MAPS_TOPOLOGY: _topology,
+    Verb.LIST_TOPOLOGY: _topology,
+    Verb.LIST_MAPS_JSON: lambda state, _: json_reply.maps_json(_maps(state)),
+    Verb.LIST_MAP_TOPOLOGY: _map_topology,
+    Verb.LIST_MAP_FORMAT: _one_map,
+    Verb.LIST_MAP_RAW: _one_map,
+    Verb.LIST_MAP_JSON: _map_json,
+    Verb.LIST_CONFIG_LOCAL: lambda state, _: status.config_local(state, path_rows(state)),
+    Verb.LIST_CONFIG: lambda state, _: status.config(state),
+    Verb.LIST_BLACKLIST: lambda state, _: status.blacklist(state.config),
+    Verb.LIST_DEVICES: lambda state, _: status.devices(state, path_rows(state)),
+    Verb.LIST_WILDCARDS: lambda _state, _arguments: wildcards.LIST,
+    Verb.GET_PR_STATUS: _of_map(lambda row: row.line.reserved),
+    Verb.GET_PR_KEY: _of_map(_key),
+    Verb.GET_PR_HOLD: _of_map(lambda row: row.line.held),
+    Verb.LIST_AGE: lambda state, _: status.age(state),
+    Verb.LIST_TREE: lambda state, _: picture.draw(state.snapshot, state.desired, picture.UNICODE),
+}
+
+
+def _constant(request: Request) -> Write:
+    return lambda _state, _arguments: request
+
+
+def _on_path(kind: type[PathRequest]) -> Write:
+    """A request about a path that is known."""
+
+    def write(state: State, arguments: Arguments) -> Answer:
+        row = _path(state, arguments)
+        return _path_request(kind, row) if row else Result.NOT_FOUND
+
+    return write
+
+
+def _on_member(kind: type[PathRequest]) -> Write:
+    """A request about a path of a map."""
+
+    def write(state: State, arguments: Arguments) -> Answer:
+        row = _path(state, arguments)
+        if row is None:
+            return Result.NOT_FOUND
+        return _path_request(kind, row) if row.map else Result.FAILED
+
+    return write
+
+
+def _path_request(kind: type[PathRequest], row: PathRow) -> Answer:
+    if row.path is None:
+        return Result.NOT_FOUND
+    return kind(row.path.name, row.dev, row.map.wwid if row.map else None)
+
+
+def _on_map(make: Callable[[Wwid, Alias, Arguments], Answer], unknown: Result = Result.NOT_FOUND) -> Write:
+    """A request about a map. Some commands do not say what they lack when there is none."""
+
+    def write(state: State, arguments: Arguments) -> Answer:
+        row = _map(state, arguments)
+        return make(row.map.wwid, row.map.name, arguments) if row else unknown
+
+    return write
+
+
+def _plain(kind: type[MapRequest]) -> Callable[[Wwid, Alias, Arguments], Answer]:
+    return lambda wwid, alias, _: kind(wwid, alias)
+
+
+def _add_path(state: State, arguments: Arguments) -> Answer:
+    """Whether there is such a device is for the loop to find out; its name alone can be against it."""
+    row = _path(state, arguments)
+    name = row.path.name if row and row.path else device_name(arguments["path"])
+    blocked = Blacklist(state.config).text(RuleKind.DEVNODE, name).outcome.blocks
+    return Result.BLACKLISTED if blocked else requests.AddPath(name)
+
+
+def _add_map(state: State, arguments: Arguments) -> Answer:
+    """A map that is there, or that could be made of paths that are."""
+    row = _map(state, arguments)
+    if row is not None:
+        return requests.AddMap(row.map.wwid)
+    name = arguments["map"].removeprefix("/dev/mapper/")
+    for each in state.desired.maps:
+        if name in (each.alias.value, each.wwid):
+            return requests.AddMap(each.wwid)
+    verdicts = {each.verdict for each in state.desired.admissions if each.wwid == name}
+    if not verdicts:
+        return Result.FAILED
+    return Result.BLACKLISTED if verdicts == {Verdict.BLACKLISTED} else requests.AddMap(Wwid(name))
+
+
+_LEADING_NUMBER = re.compile(r"[ \t-\r]*([+-]?[0-9]{1,9})", re.ASCII)
+
+
+def _switch(wwid: Wwid, alias: Alias, arguments: Arguments) -> Answer:
+    """A text that begins with no number is group 0, which the kernel does not have."""
+    number = _LEADING_NUMBER.match(arguments["group"])
+    return requests.Switch(wwid, alias, int(number[1]) if number else 0)
+
+
+_KEY = re.compile(r"0?[xX]?([0-9a-fA-F]{1,16})(:.*)?", re.ASCII | re.DOTALL)
+
+
+def _set_key(state: State, arguments: Arguments) -> Answer:
+    """A key counts only for maps whose keys come from the file; for others multipathd records it and fails."""
+    row = _map(state, arguments)
+    if row is None:
+        return Result.NOT_FOUND
+    match, source = _KEY.fullmatch(arguments["key"]), row.wanted and row.wanted.properties.get("reservation_key")
+    key = int(match[1], 16) if match else 0
+    if not match or not key or not source or source.value != "file":
+        return Result.FAILED
+    return requests.SetKey(row.map.wwid, row.map.name, key, match[2] == ":aptpl")
+
+
+def _events(_: State, arguments: Arguments) -> Answer:
+    since = arguments["since"]
+    return requests.ShowEvents(int(since)) if since.isascii() and since.isdigit() and len(since) < 20 else Result.FAILED
+
+
+WRITES: Mapping[Verb, Write] = {
+    Verb.RESET_MAPS_STATS: _constant(requests.ResetStats()),
+    Verb.RESET_MAP_STATS: _on_map(lambda wwid, _alias, _: requests.ResetStats(wwid)),
+    Verb.ADD_PATH: _add_path,
+    Verb.DEL_PATH: _on_path(requests.DelPath),
+    Verb.ADD_MAP: _add_map,
+    Verb.DEL_MAP: _on_map(_plain(requests.DelMap)),
+    Verb.DEL_MAPS: _constant(requests.DelMaps()),
+    Verb.SWITCH_MAP: _on_map(_switch, Result.FAILED),
+    Verb.RECONFIGURE: _constant(requests.Reconfigure()),
+    Verb.RECONFIGURE_ALL: _constant(requests.Reconfigure(everything=True)),
+    Verb.SUSPEND_MAP: _on_map(_plain(requests.SuspendMap), Result.FAILED),
+    Verb.RESUME_MAP: _on_map(_plain(requests.ResumeMap), Result.FAILED),
+    Verb.RESIZE_MAP: _on_map(_plain(requests.ResizeMap)),
+    Verb.RELOAD_MAP: _on_map(_plain(requests.ReloadMap)),
+    Verb.RESET_MAP: _on_map(_plain(requests.ResetMap), Result.FAILED),
+    Verb.REINSTATE_PATH: _on_member(requests.ReinstatePath),
+    Verb.FAIL_PATH: _on_member(requests.FailPath),
+    Verb.DISABLE_QUEUEING_MAP: _on_map(lambda wwid, _alias, _: requests.DisableQueueing(wwid)),
+    Verb.RESTORE_QUEUEING_MAP: _on_map(lambda wwid, _alias, _: requests.RestoreQueueing(wwid)),
+    Verb.DISABLE_QUEUEING_MAPS: _constant(requests.DisableQueueing()),
+    Verb.RESTORE_QUEUEING_MAPS: _constant(requests.RestoreQueueing()),
+    Verb.QUIT: _constant(requests.Quit()),
+    Verb.SHUTDOWN: _constant(requests.Shutdown()),
+    Verb.SET_PR_STATUS: _on_map(_plain(requests.SetReserved)),
+    Verb.SET_PR_STATUS_LIST: _on_map(
+        lambda wwid, alias, arguments: requests.SetReserved(wwid, alias, tuple(arguments["pathlist"].split()))
+    ),
+    Verb.UNSET_PR_STATUS: _on_map(_plain(requests.UnsetReserved)),
+    Verb.FORCE_QUEUEING_DAEMON: _constant(requests.ForceQueueing(forced=True)),
+    Verb.RESTORE_QUEUEING_DAEMON: _constant(requests.ForceQueueing(forced=False)),
+    Verb.SET_PR_KEY: _set_key,
+    Verb.UNSET_PR_KEY: _on_map(_plain(requests.UnsetKey)),
+    Verb.SET_MARGINAL: _on_member(requests.SetMarginal),
+    Verb.UNSET_MARGINAL: _on_member(requests.UnsetMarginal),
+    Verb.UNSET_MARGINALS: _on_map(_plain(requests.UnsetMarginals)),
+    Verb.SET_PR_HOLD: _on_map(lambda wwid, alias, _: requests.SetHeld(wwid, alias, held=True)),
+    Verb.UNSET_PR_HOLD: _on_map(lambda wwid, alias, _: requests.SetHeld(wwid, alias, held=False)),
+    Verb.LIST_METRICS: _constant(requests.ShowMetrics()),
+    Verb.LIST_EVENTS: _constant(requests.ShowEvents()),
+    Verb.LIST_EVENTS_SINCE: _events,
+    Verb.LIST_MD: _constant(requests.ShowMd()),
+    Verb.DUMP_RECORDER: _constant(requests.DumpRecorder()),
+}

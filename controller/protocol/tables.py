@@ -1,0 +1,131 @@
+"""Rows through a format: `%d %w` and the like, padded into columns or bare.
+
+In: rows, the wildcards of their kind, a format. Out: text, a line for each row. Pure; must take any format: a letter
+that is no wildcard is left out with its `%`, and so is a `%` at the end.
+
+Columns are made one at a time, each cell once, and then laid side by side: a cell costs one call.
+"""
+
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from itertools import islice, repeat
+from typing import TypeVar
+
+from controller.protocol.wildcards import Wildcard
+from desired.conf.lexer import byte_length
+
+R = TypeVar("R")
+
+WIDEST = 255
+"""No column is wider; longer texts stick out."""
+
+PATHS_FORMAT = "%i %d %D %p %t %T %o %C"
+PATH_FORMAT = "%o"
+MAPS_FORMAT = "%n %d %w"
+STATUS_FORMAT = "%n %F %Q %N %t %r"
+STATS_FORMAT = "%n %0 %1 %2 %3 %4"
+
+_WILDCARD = re.compile(r"%(.?)", re.DOTALL)
+
+
+def width(text: str) -> int:
+    """How wide multipathd takes a text to be: its bytes."""
+    return len(text) if text.isascii() else byte_length(text)
+
+
+def pad(text: str, columns: int) -> str:
+    """A text with blanks behind it."""
+    return text.ljust(columns) if text.isascii() else text + " " * (columns - byte_length(text))
+
+
+@lru_cache(maxsize=64)
+def _split(format_: str) -> tuple[tuple[str, str], ...]:
+    """A format as fixed texts, each with the letter after the `%` that ends it; the last one has none."""
+    found = []
+    at = 0
+    for match in _WILDCARD.finditer(format_):
+        found.append((format_[at : match.start()], match[1]))
+        at = match.end()
+    return (*found, (format_[at:], ""))
+
+
+def pieces(format_: str, wildcards: Mapping[str, Wildcard[R]]) -> Iterator[str | Wildcard[R]]:
+    """A format as fixed texts and wildcards."""
+    for text, letter in _split(format_):
+        if text:
+            yield text
+        if letter in wildcards:
+            yield wildcards[letter]
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """Rows of one kind for a table. `titles`: of the columns, by letter. `cells`: a column's texts."""
+
+    count: int
+    titles: Mapping[str, str]
+    cells: Callable[[str], list[str]]
+
+
+def part(rows: Sequence[R], wildcards: Mapping[str, Wildcard[R]]) -> Part:
+    """Rows with what their letters mean."""
+
+    def cells(letter: str) -> list[str]:
+        return list(map(wildcards[letter].text, rows))
+
+    return Part(len(rows), {letter: each.title for letter, each in wildcards.items()}, cells)
+
+
+def table(format_: str, *parts: Part, raw: bool = False) -> str:
+    """All rows under a header, in columns; `raw`: without both. Without rows there is no header either.
+
+    Rows of several kinds stand in the same columns, with the titles of the first; all kinds have the same letters.
+    """
+    lines = _side_by_side(format_, parts, header=not raw, padded=not raw) if any(each.count for each in parts) else ()
+    return "".join(f"{line}\n" for line in lines)
+
+
+def rows_in_columns(format_: str, *parts: Part) -> list[str]:
+    """Each row's line, padded as wide as the others are."""
+    return list(_side_by_side(format_, parts, header=False, padded=True))
+
+
+def bare_rows(format_: str, *parts: Part) -> list[str]:
+    """Each row's line, without padding."""
+    return list(_side_by_side(format_, parts, header=False, padded=False))
+
+
+def _side_by_side(format_: str, parts: Sequence[Part], *, header: bool, padded: bool) -> Iterable[str]:
+    count = sum(each.count for each in parts) + header
+    columns: list[Iterable[str]] = []
+    for text, letter in _split(format_):
+        columns.append(repeat(text, count))
+        title = parts[0].titles.get(letter)
+        if title is not None:
+            cells = [title] if header else []
+            cells += (cell for each in parts for cell in each.cells(letter))
+            columns.append(_column(cells) if padded else cells)
+    return map("".join, zip(*columns, strict=True))
+
+
+def _column(cells: list[str]) -> list[str]:
+    widest = _widest(cells)
+    return [pad(cell, widest) for cell in cells]
+
+
+def _widest(cells: Iterable[str]) -> int:
+    return min(WIDEST, max(map(width, cells), default=0))
+
+
+def line(row: R, wildcards: Mapping[str, Wildcard[R]], format_: str) -> str:
+    """One row by itself."""
+    texts = [piece if isinstance(piece, str) else piece.text(row) for piece in pieces(format_, wildcards)]
+    return "".join(texts) + "\n"
+
+
+def line_of_table(number: int, format_: str, *parts: Part) -> str:
+    """The line of a row (counted from 0) as it stands in the table of all of them."""
+    lines = _side_by_side(format_, parts, header=True, padded=True)
+    return next(islice(lines, number + 1, None)) + "\n"

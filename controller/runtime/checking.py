@@ -1,0 +1,459 @@
+"""Which path is asked when, and what its answers come to.
+
+Theory of operation. Every path that is, or may become, part of a map has a `PathMemory`, whose `due` says when it is
+asked next. A check is one dialogue on the path's lane: is the device still who it was, does it work, how good is it.
+Its finding goes into the world (what the device said) and through the state machine (what that comes to). A path that
+the kernel itself does not call up is sent nothing: its finding is there at once. A new path is introduced first:
+everything that its device says of itself, on which the choice of checker and prioritizer depends.
+
+What a check is for, in its token: the path, which device had the name then, and the epoch of its identity, so that an
+answer that an event overtook is not taken for an answer to that event.
+
+In: paths that appear, change, go; answers from the lanes; the time. Out: dialogues begun, and `PathChange`s. It must
+never wait, and never decide what is done about a path.
+"""
+
+import heapq
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+
+from controller.reconcile import health
+from controller.reconcile.fencing import Reading, Sign, sign_of_sense
+from controller.reconcile.health import PathMemory
+from controller.reconcile.orders import seen
+from controller.runtime.check_dialogues import Finding, Told, check_again, finding_of, first_check
+from controller.runtime.deciding import Decider
+from controller.runtime.lanes import Finished, Lanes
+from controller.runtime.telling import PathChange
+from controller.runtime.world import World
+from desired.care import MapCare, PathCare
+from desired.config import Config
+from desired.derive import Identifier
+from desired.identity import Standing, page_names
+from desired.model import Verdict
+from desired.observed import observe
+from desired.probing import Prober
+from observers import sysfs
+from observers.asking import Dialogue
+from observers.checkers import Recollection, Task, sysfs_health
+from observers.checkers.judging import NOTHING
+from observers.dmtable import DevT
+from observers.errors import MpathError, ProtocolError
+from observers.host import ReadHost
+from observers.probe import Probe
+from observers.snapshot import Bus, DeviceName, Map, Path, Wwid
+
+_GRACE = 1.0
+"""Seconds beyond the time that a command gets, after which its answer is waited for no longer."""
+
+_REGULAR = frozenset({Verdict.ADMITTED, Verdict.UNVERIFIED, Verdict.MISMATCH})
+"""What must be known of a device for it to be checked again and again; others are asked once, until they change."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """What a dialogue was begun for."""
+
+    name: DeviceName
+    incarnation: tuple[str, ...] | None
+    epoch: int
+    checker: str
+    introduces: bool = False
+    by_kernel: bool = False
+    """Whether the kernel's own word was enough, and no device was asked."""
+
+
+class Checks:
+    """All checks of a host."""
+
+    def __init__(self, host: ReadHost, *, world: World, decider: Decider, lanes: Lanes) -> None:
+        self._host, self._world, self._decider, self._lanes = host, world, decider, lanes
+        self._due: list[tuple[float, DeviceName]] = []
+        self._expecting: set[DeviceName] = set()
+        self._recollections: dict[DeviceName, Recollection] = {}
+        self._probes: dict[DeviceName, Probe | None] = {}
+        self._count = 0
+        self._devs: dict[DeviceName, DevT] = {}
+        self._strangers: set[DeviceName] = set()
+        """The paths whose device was not asked everything yet."""
+        self._again: set[DeviceName] = set()
+        """The paths to which something happened while they were being asked."""
+        self._overtaken: set[DeviceName] = set()
+        """The paths of which the kernel said something while they were being asked."""
+        self._judged: dict[DeviceName, tuple[tuple[object, ...], Reading]] = {}
+        self._active: dict[DevT, bool] = {}
+        """What dm believed of each path when its map was last seen."""
+        self.sampled: set[DeviceName] = set()
+        """The paths that are to be read from, since they failed twice in a short time."""
+        self._prober: Callable[[Path], Probe | None] = lambda _: None
+        self._identifier: Identifier | None = None
+        self.on_defect: Callable[[str, BaseException], None] = lambda _what, _error: None
+        """Called when a check ended in a way that nobody foresaw."""
+
+    # ---- what happens to paths
+
+    def configured(self, config: Config) -> None:
+        """Another configuration: what to ask is chosen anew."""
+        snapshot = self._world.snapshot(_as_it_is)
+        self._prober = Prober(config, snapshot)
+        self._identifier = Identifier(config, observe(snapshot))
+        self._probes.clear()
+        self._judged.clear()
+
+    def appeared(self, name: DeviceName, *, now: float) -> None:
+        """A path that was not known, or another device under a known name."""
+        path = self._world.path(name)
+        if path is None:
+            return
+        self._lanes.forget(name)
+        self._forget(name)
+        self._count += 1
+        memory = health.first(self._count, self._care(path), now=now)
+        self._devs[name] = path.dev
+        self._strangers.add(name)
+        if self._probe(path) is not None:
+            self._expecting.add(name)
+            memory = health.look_now(memory, now=now)
+        self.remember(path, memory)
+
+    def vanished(self, name: DeviceName) -> None:
+        """A path is gone."""
+        self._lanes.forget(name)
+        self._forget(name)
+
+    def changed(self, name: DeviceName, *, now: float) -> None:
+        """sysfs or udev say something else of a path than before."""
+        self._probes.pop(name, None)
+        path = self._world.path(name)
+        memory = self.memory(path) if path is not None else None
+        if path is None or memory is None:
+            return
+        if path.device_state in _RUNNING and memory.state in health.FAULTY:
+            memory = health.suspect(memory, [Sign.RUNNING_AGAIN], now=now)
+        self.remember(path, health.look_now(memory, now=now))
+
+    def look_now(self, name: DeviceName, *, now: float) -> None:
+        """Something happened to a path; what, only a check can tell."""
+        path = self._world.path(name)
+        memory = self.memory(path) if path is not None else None
+        if path is not None and memory is not None:
+            self.remember(path, health.look_now(memory, now=now))
+
+    def suspected(self, name: DeviceName, signs: Iterable[Sign], *, now: float) -> None:
+        """Something was seen after which a path may lead elsewhere."""
+        path = self._world.path(name)
+        memory = self.memory(path) if path is not None else None
+        if path is not None and memory is not None:
+            self.remember(path, health.suspect(memory, signs, now=now))
+
+    def map_seen(self, live: Map, *, now: float) -> None:
+        """The kernel may have stopped using a path of a map, which it does before any check finds out.
+
+        Only a path that turns from active to failed tells that; one that is failed for a while is kept so on purpose.
+        """
+        if live.status is None or live.suspended:
+            return
+        for each in live.status.paths:
+            before, self._active[each.dev] = self._active.get(each.dev), each.active
+            name = self._world.name_of(each.dev)
+            path = self._world.path(name) if name is not None else None
+            memory = self.memory(path) if path is not None else None
+            if not before or each.active or path is None or memory is None or not memory.state.usable:
+                continue
+            if path.name not in self._decider.orders.failed_paths:
+                self.remember(path, health.kernel_failed(memory, self._care(path), now=now))
+
+    # ---- memories
+
+    def memory(self, path: Path) -> PathMemory | None:
+        """What is remembered of a path."""
+        return self._decider.path_memory(path.dev)
+
+    def remember(self, path: Path, memory: PathMemory) -> None:
+        """What is remembered of a path from now on."""
+        before = self.memory(path)
+        self._decider.remember_path(path.dev, memory)
+        if memory.sampling:
+            self.sampled.add(path.name)
+        else:
+            self.sampled.discard(path.name)
+        if before is None or memory.due != before.due:
+            self._plan(path.name, memory.due)
+
+    def sampled_reads(self, name: DeviceName, *, reads: int, failed: int, now: float) -> None:
+        """Reads of a path that is sampled are over."""
+        path = self._world.path(name)
+        memory = self.memory(path) if path is not None else None
+        if path is not None and memory is not None:
+            care, alone = self._care(path), self._alone(path)
+            self.remember(path, health.sampled(memory, care, reads=reads, failed=failed, alone=alone, now=now))
+
+    def _forget(self, name: DeviceName) -> None:
+        for names in (self.sampled, self._expecting, self._strangers, self._again, self._overtaken):
+            names.discard(name)
+        for kept in (self._recollections, self._probes, self._judged):
+            kept.pop(name, None)
+        dev = self._devs.pop(name, None)
+        if dev is not None and self._world.name_of(dev) in (None, name):
+            self._decider.remember_path(dev, None)
+            self._active.pop(dev, None)
+
+    def _plan(self, name: DeviceName, due: float) -> None:
+        heapq.heappush(self._due, (due, name))
+
+    @property
+    def expecting(self) -> bool:
+        """Whether a new path has not given its first answer."""
+        return bool(self._expecting)
+
+    @property
+    def wake_at(self) -> float | None:
+        """When the next check is due."""
+        while self._due and not self._is_due(*self._due[0]):
+            heapq.heappop(self._due)
+        return self._due[0][0] if self._due else None
+
+    def _is_due(self, due: float, name: DeviceName) -> bool:
+        """Whether an entry of the heap is still what is remembered; those that are not were replaced."""
+        path = self._world.path(name)
+        memory = self.memory(path) if path is not None else None
+        return memory is not None and memory.due <= due
+
+    # ---- asking
+
+    def begin(self, now: float) -> list[Finished]:
+        """Begin the checks that are due. What needs no device to be known is returned as finished."""
+        done = []
+        while self._due and self._due[0][0] <= now:
+            due, name = heapq.heappop(self._due)
+            path = self._world.path(name)
+            if path is not None and self._is_due(due, name):
+                found = self._guarded_check(path, now)
+                if found is not None:
+                    done.append(found)
+        return done
+
+    def _guarded_check(self, path: Path, now: float) -> Finished | None:
+        """Begin a check. What nobody foresaw is its result, so that the path is asked again in its time."""
+        try:
+            return self._check(path, now)
+        except Exception as error:  # noqa: BLE001 - a defect that one path meets must not stop the others
+            memory = self.memory(path)
+            epoch = memory.identity.epoch if memory is not None else 0
+            asked = _Asked(path.name, self._world.incarnation(path.name), epoch, path.health.checker)
+            return Finished(key=path.name, token=asked, finding=error, seconds=0.0)
+
+    def _check(self, path: Path, now: float) -> Finished | None:
+        probe, memory = self._probe(path), self.memory(path)
+        if probe is None or memory is None:
+            self._expecting.discard(path.name)  # it was to be asked when it appeared, and is not any more
+            return None
+        if not self._wanted(path):
+            self._expecting.discard(path.name)
+            return None
+        name, busy = path.name, self._lanes.busy(path.name)
+        introduces = name in self._strangers
+        asked = _Asked(name, self._world.incarnation(name), memory.identity.epoch, probe.checker, introduces)
+        path = self._resampled(path)
+        known = sysfs_health(self._host, path)
+        recollection = self._recollections.get(name, NOTHING)
+        if known is not None:
+            if busy:
+                self._overtaken.add(name)
+            finding = Finding(path=replace(path, health=known), recollection=recollection)
+            return Finished(key=name, token=replace(asked, by_kernel=True), finding=finding, seconds=0.0)
+        if busy:
+            self._again.add(name)  # what happened may have come too late for the question that is out
+            self.remember(path, replace(memory, due=now + self._care(path).polling_interval))
+            return None
+        self._again.discard(name)
+        self._overtaken.discard(name)
+        self.remember(path, replace(memory, due=now + probe.checker_timeout + _GRACE))
+        task = Task(timeout=probe.checker_timeout, clock=self._host.monotonic, recollection=recollection)
+        deadline = now + probe.checker_timeout + _GRACE
+        self._lanes.start(
+            path.name, group_of(path), self._dialogue(path, probe, task), now=now, deadline=deadline, token=asked
+        )
+        return None
+
+    def _wanted(self, path: Path) -> bool:
+        """Whether a path is to be asked again: it was not yet, or it is one of a map or may become one."""
+        admission = self._decider.admissions.get(path.name)
+        return path.name in self._expecting or admission is None or admission.verdict in _REGULAR
+
+    def _resampled(self, path: Path) -> Path:
+        """The path as sysfs has it now, as far as that changes by itself."""
+        fresh = sysfs.resample(self._host, path)
+        self._world.resampled(fresh)
+        return fresh
+
+    def _dialogue(self, path: Path, probe: Probe, task: Task) -> Dialogue[Finding]:
+        if path.name in self._strangers:
+            return first_check(path, probe, task, self._prober)
+        return check_again(path, probe, task)
+
+    def _probe(self, path: Path) -> Probe | None:
+        if path.name not in self._probes:
+            self._probes[path.name] = self._prober(path)
+        return self._probes[path.name]
+
+    def _care(self, path: Path) -> PathCare:
+        return self._map_care(path).path
+
+    def _map_care(self, path: Path) -> MapCare:
+        wwid = self._decider.wwid_of(path.name)
+        wanted = self._decider.wanted.get(wwid) if wwid is not None else None
+        return wanted.care if wanted is not None else self._decider.care
+
+    # ---- answers
+
+    @staticmethod
+    def concerns(finished: Finished) -> bool:
+        """Whether it is a check that finished."""
+        return isinstance(finished.token, _Asked)
+
+    def take(self, finished: Finished, *, now: float) -> PathChange | None:
+        """What a check brought; None: nothing that matters, or of a device that is gone."""
+        asked = finished.token
+        if not isinstance(asked, _Asked):
+            return None
+        name = asked.name
+        path = self._world.path(name)
+        memory = self.memory(path) if path is not None else None
+        if path is None or memory is None or self._world.incarnation(name) != asked.incarnation:
+            return None
+        if not asked.by_kernel and name in self._overtaken:
+            self._overtaken.discard(name)
+            self.remember(path, health.look_now(memory, now=now))
+            return None
+        if isinstance(finished.finding, Exception) and not isinstance(finished.finding, OSError | MpathError):
+            self.on_defect(f"the check of {name}", finished.finding)
+        first = name in self._expecting
+        self._expecting.discard(name)
+        finding = finding_of(finished.finding, path, asked.checker)
+        if isinstance(finished.finding, Finding):
+            self._recollections[name] = finding.recollection
+            if asked.introduces and not asked.by_kernel:
+                self._introduced(name, finding)
+        change = self._digest(path, memory, finding, asked, now, first=first)
+        if name in self._again and not asked.by_kernel:
+            self._again.discard(name)
+            self.look_now(name, now=now)
+        return change
+
+    def _introduced(self, name: DeviceName, finding: Finding) -> None:
+        """A device was asked everything. If it did not say who it is, it is asked everything again."""
+        told = finding.path
+        if finding.identity is Told.NOT or told.inquiry_device is not None or told.nvme_identity is not None:
+            self._strangers.discard(name)
+            self._probes.pop(name, None)
+
+    def _digest(
+        self, path: Path, memory: PathMemory, finding: Finding, asked: _Asked, now: float, *, first: bool
+    ) -> PathChange | None:
+        told = finding.path
+        self._world.answered(told, gaps=finding.gaps)
+        signs = [sign for sense in finding.attentions if (sign := sign_of_sense(sense.key, sense.asc, sense.ascq))]
+        if signs:
+            memory = health.suspect(memory, signs, now=now)
+        late = finding.identity is Told.LATE
+        reading = self._reading(told, memory, asked, signs, late=late) if finding.identity is not Told.NOT else None
+        after = health.advance(
+            memory, told.health, self._care(path), now=now, size=told.size, alone=self._alone(path), reading=reading
+        )
+        self.remember(path, after)
+        return self._change(path, memory, after, first=first)
+
+    def _reading(
+        self, told: Path, memory: PathMemory, asked: _Asked, signs: list[Sign], *, late: bool
+    ) -> Reading | None:
+        """An identity that was asked for after the device told its unit attentions is of the epoch that these began."""
+        if self._identifier is None:
+            return None
+        epoch = memory.identity.epoch if late and signs else asked.epoch
+        key = _identity_of(told)
+        known = self._judged.get(told.name)
+        if known is not None and known[0] == key:
+            reading = known[1]
+            return reading if reading.epoch == epoch else replace(reading, epoch=epoch)
+        candidate = self._identifier.candidate(told)
+        finding = candidate.finding
+        said = _said(told) if finding.standing is Standing.CONTRADICTED else candidate.wwid
+        reading = Reading(
+            epoch=epoch, standing=finding.standing, believed=candidate.wwid, said=said, reason=finding.reason
+        )
+        self._judged[told.name] = key, reading
+        return reading
+
+    def _alone(self, path: Path) -> bool:
+        """Whether no other path of its map works. Asked only where a path could be held back for its errors."""
+        care = self._care(path)
+        if care.errors is None and care.sampling is None:
+            return False
+        wwid = self._decider.wwid_of(path.name)
+        names = self._decider.names_of(wwid) if wwid is not None else ()
+        others = [other for name in names if name != path.name and (other := self._world.path(name)) is not None]
+        return not any((known := self.memory(other)) is not None and known.state.usable for other in others)
+
+    def _change(self, before: Path, old: PathMemory, new: PathMemory, *, first: bool) -> PathChange | None:
+        after = self._world.path(before.name)
+        if after is None:
+            return None
+        anew = first or _self_description(after) != _self_description(before)
+        same = _gist(before, old) == _gist(after, new)
+        if same and not anew:
+            return None
+        wwid = self._decider.wwid_of(before.name)
+        wanted = self._decider.wanted.get(wwid) if wwid is not None else None
+        return PathChange(
+            name=before.name,
+            map=wanted.alias.value if wanted is not None else "",
+            before=old.state,
+            after=new.state,
+            message=new.answer.message if not new.quarantined else str(new.quarantined),
+            anew=anew,
+        )
+
+    def settle(self, path: Path) -> Path | None:
+        """A path with the state that counts; None: it was removed by command."""
+        return seen(health.settled(path, self.memory(path)), self._decider.orders)
+
+
+def _as_it_is(path: Path) -> Path:
+    return path
+
+
+_RUNNING = frozenset({"running", "live"})
+
+
+def _self_description(path: Path) -> tuple[object, ...]:
+    """What a device said of itself, on which it depends whose path it is and how it is asked."""
+    return path.page83_device, path.inquiry_device, path.alua.tpgs, path.vendor_pages, path.nvme_identity
+
+
+def _identity_of(path: Path) -> tuple[object, ...]:
+    """All of a path on which `Identifier` depends: which unit it is, and by which settings that is told."""
+    said = (path.page83_device, path.inquiry_device, path.page83_cached, path.wwid_attribute, path.nvme_identity)
+    return (*said, path.udev, path.vendor, path.product, path.revision, path.protocol, path.address, path.dev)
+
+
+def _gist(path: Path, memory: PathMemory) -> tuple[object, ...]:
+    """What decisions depend on."""
+    told = (path.alua, path.priority_seen, memory.state, memory.marginal, path.size)
+    return (*told, memory.identity_due, memory.quarantined, memory.purge, memory.answer.state)
+
+
+def group_of(path: Path) -> str:
+    """What a device can be stuck behind together with others: its SCSI host, or its controller."""
+    if path.address is not None and path.bus is Bus.SCSI:
+        return f"host{path.address.host}"
+    return path.name
+
+
+def _said(path: Path) -> Wwid:
+    """The name that a device gives itself first; empty where it can't be told."""
+    try:
+        names = page_names(path.page83_device) if path.page83_device else ()
+    except ProtocolError:
+        names = ()
+    return names[0] if names else Wwid("")

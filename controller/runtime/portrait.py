@@ -1,0 +1,140 @@
+"""The `State` that replies are made of, out of what the daemon knows; made when somebody asks and something changed.
+
+In: world, decisions, memories. Out: a `State`. Nothing is read and nobody is waited for: a reply shows what was known
+when the last event, answer or step came in, and says how old that is.
+"""
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from controller.protocol.state import (
+    Action,
+    Counters,
+    DaemonLine,
+    MapLine,
+    OtherDevice,
+    PathLine,
+    Reservation,
+    State,
+)
+from controller.reconcile import waiting
+from controller.reconcile.health import PathMemory
+from controller.reconcile.plan import Memory
+from controller.reconcile.waiting import MapMemory
+from controller.runtime.deciding import Decider
+from controller.runtime.world import World
+from desired.model import Desired, DesiredMap, FailbackMode
+from observers.snapshot import DeviceName, Path, Snapshot, Wwid
+
+_ACTIONS = {
+    "create": Action.CREATE,
+    "reload": Action.RELOAD,
+    "resize": Action.RELOAD,
+    "rename": Action.RENAME,
+    "switch": Action.SWITCH,
+}
+
+
+class Portraitist:
+    """Makes states, and keeps the last until something changes. `actions`: what was last done to each map."""
+
+    def __init__(self, world: World, decider: Decider) -> None:
+        self._world, self._decider = world, decider
+        self._key: tuple[object, ...] = ()
+        """What the last state was made of; the values themselves, as a number of one that is gone may come again."""
+        self._state: State | None = None
+        self.actions: dict[Wwid, str] = {}
+        self.others: tuple[OtherDevice, ...] = ()
+
+    def state(self, daemon: DaemonLine, *, now: float) -> State:
+        """The world as it is known now."""
+        key = (self._world.generation, self._decider.memory, self._decider.config)
+        if self._state is None or any(one is not other for one, other in zip(key, self._key, strict=True)):
+            self._state, self._key = self._made(daemon, now), key
+        return replace(self._state, daemon=daemon, now=now)
+
+    def _made(self, daemon: DaemonLine, now: float) -> State:
+        decider = self._decider
+        snapshot = self._world.snapshot(decider.settle)
+        desired = Desired(maps=tuple(decider.wanted.values()), admissions=tuple(decider.admissions.values()), keep={})
+        return State(
+            snapshot=snapshot,
+            desired=desired,
+            config=decider.config,
+            daemon=daemon,
+            now=now,
+            observed_at=self._world.looked_at,
+            paths=_path_lines(snapshot, desired, decider.memory),
+            maps=_map_lines(desired, decider.memory, self.actions, now=now),
+            others=self.others,
+        )
+
+
+def _path_lines(snapshot: Snapshot, desired: Desired, memory: Memory) -> dict[DeviceName, PathLine]:
+    priorities = {member.dev: member.priority.value for each in desired.maps for member in each.members}
+    checkers = {member.dev: each for each in desired.maps for member in each.members}
+    lines = {}
+    for path in snapshot.paths:
+        known = memory.paths.get(path.dev)
+        if known is not None:
+            lines[path.name] = _path_line(path, known, priorities.get(path.dev), checkers.get(path.dev))
+    return lines
+
+
+def _path_line(path: Path, memory: PathMemory, priority: int | None, wanted: DesiredMap | None) -> PathLine:
+    configured = wanted.properties.get("path_checker") if wanted is not None else None
+    return PathLine(
+        priority=priority,
+        checker=configured.value if configured is not None else path.health.checker,
+        check_due=memory.due,
+        check_interval=int(memory.interval),
+        failures=memory.failures,
+    )
+
+
+def _map_lines(
+    desired: Desired, memory: Memory, actions: Mapping[Wwid, str], *, now: float
+) -> dict[Wwid, MapLine]:  # fmt: skip
+    wanted = {each.wwid: each for each in desired.maps}
+    return {
+        wwid: _map_line(wwid, wanted.get(wwid), memory, actions.get(wwid, ""), now=now)
+        for wwid in {**wanted, **memory.maps}
+    }
+
+
+def _map_line(wwid: Wwid, wanted: DesiredMap | None, memory: Memory, action: str, *, now: float) -> MapLine:
+    known = memory.maps.get(wwid, MapMemory())
+    counters = known.counters
+    return MapLine(
+        action=_ACTIONS.get(action, Action.NONE),
+        failback_due=_failback_due(wwid, wanted, memory),
+        queueing_ends=None if known.expired else known.deadline,
+        queueing_disabled=known.silenced,
+        counters=Counters(
+            path_faults=counters.path_faults,
+            group_switches=counters.switch_grp,
+            loads=counters.map_loads,
+            queue_seconds=int(waiting.queue_time(known, now=now)),
+            queue_timeouts=counters.q_timeouts,
+            failures=counters.failures,
+        ),
+        reservation_key=_key(wanted),
+        reserved=Reservation.UNSET,
+        held=Reservation.UNSET,
+    )
+
+
+def _failback_due(wwid: Wwid, wanted: DesiredMap | None, memory: Memory) -> float | None:
+    since = memory.failback_since.get(wwid)
+    if since is None or wanted is None or wanted.failback.value.mode is not FailbackMode.DELAYED:
+        return None
+    return since + wanted.failback.value.delay
+
+
+def _key(wanted: DesiredMap | None) -> int:
+    found = wanted.properties.get("reservation_key") if wanted is not None else None
+    text = found.value.partition(":")[0] if found is not None else ""
+    try:
+        return int(text, 16)
+    except ValueError:  # none is configured, or they are in a file of keys
+        return 0

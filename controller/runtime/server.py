@@ -1,0 +1,252 @@
+"""The daemon's sockets: connections, their limits, and who asks. What is asked and answered is not looked into here.
+
+Theory of operation. `protocol.frames.Connection` knows what bytes mean; this module only moves them, without ever
+waiting. A client that does not read, sends half a request or floods is left with its own full socket. Connections are
+few enough to go through all of them once a turn for their deadlines. When all places are taken, whoever has most
+connections loses the one that has been idle the longest, and some places are kept for root: so no user, nor many users
+with one connection each, can keep the administrator out.
+
+In: listening sockets and a selector. Out: `Asked` for each complete request; `reply` takes the answer, now or later.
+It must never wait for a client.
+"""
+
+import os
+import selectors
+import socket
+import struct
+from collections import Counter
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from dataclasses import dataclass
+
+from controller.protocol.frames import Connection, Phase, Request
+
+PLACES = 1024
+"""Connections at a time; each costs some KiB."""
+
+FOR_ROOT = 64
+"""Places that only root gets."""
+
+PATIENCE = 30.0
+"""Seconds for a client to read some of its reply: multipathd waits for ever, but then a dead client stays for ever."""
+
+_ACCEPTED_AT_ONCE = 64
+"""Connections taken in one turn, so that a flood of them can't keep the loop from its work."""
+
+_CREDENTIALS = struct.Struct("3i")
+"""`struct ucred` of SO_PEERCRED: pid, uid, gid."""
+
+_READ = selectors.EVENT_READ
+_WRITE = selectors.EVENT_WRITE
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A complete request: who asks (a number of this server's), with which user id, and the text."""
+
+    client: int
+    ticket: int
+    uid: int
+    text: str
+
+
+@dataclass(slots=True)
+class _Client:
+    socket: socket.socket
+    uid: int
+    connection: Connection
+    last: float
+    events: int = 0
+
+
+class Server:
+    """All connections. `on_asked` is called for each request; it answers by `reply`, then or later."""
+
+    def __init__(
+        self,
+        listeners: Iterable[socket.socket],
+        selector: selectors.BaseSelector,
+        *,
+        timeout: float,
+        clock: Callable[[], float],
+        on_asked: Callable[[Asked], None],
+        places: int = PLACES,
+    ) -> None:
+        self._selector, self._clock, self._on_asked = selector, clock, on_asked
+        self.timeout = timeout
+        self._places = places
+        self._clients: dict[int, _Client] = {}
+        self._next = 0
+        self._listeners = tuple(listeners)
+        for listener in self._listeners:
+            listener.setblocking(False)  # noqa: FBT003 -- the method takes it so
+            selector.register(listener, _READ, self._accepter(listener))
+
+    def __len__(self) -> int:
+        return len(self._clients)
+
+    # ---- coming
+
+    def _accepter(self, listener: socket.socket) -> Callable[[int], None]:
+        return lambda _: self._accept(listener)
+
+    def _accept(self, listener: socket.socket) -> None:
+        for _ in range(_ACCEPTED_AT_ONCE):
+            try:
+                arrived, _address = listener.accept()
+            except OSError:  # nobody is left, or nobody can be taken now
+                return
+            self._admit(arrived)
+
+    def _admit(self, arrived: socket.socket) -> None:
+        arrived.setblocking(False)  # noqa: FBT003 -- the method takes it so
+        try:
+            uid = _CREDENTIALS.unpack(arrived.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size))[1]
+        except OSError:
+            arrived.close()
+            return
+        if not self._room_for(uid):
+            arrived.close()
+            return
+        self._next += 1
+        number = self._next
+        connection = Connection(timeout=self.timeout, patience=PATIENCE)
+        self._clients[number] = _Client(arrived, uid, connection, self._clock(), _READ)
+        self._selector.register(arrived, _READ, lambda events: self._ready(number, events))
+
+    def _room_for(self, uid: int) -> bool:
+        """Whether there is a place, or one can be made by ending an idle connection of whoever has most of them."""
+        limit = self._places if uid == 0 else self._places - FOR_ROOT
+        if len(self._clients) < limit:
+            return True
+        counts = Counter(client.uid for client in self._clients.values())
+        idle = [(number, each) for number, each in self._clients.items() if each.connection.phase is Phase.LENGTH]
+        if not idle:
+            return False
+        number, _ = max(idle, key=lambda item: (counts[item[1].uid], -item[1].last))
+        self._end(number)
+        return True
+
+    # ---- talking
+
+    def _ready(self, number: int, events: int) -> None:
+        if events & _WRITE:
+            self._write(number)
+        if events & _READ:
+            self._read(number)
+
+    def _read(self, number: int) -> None:
+        client = self._clients.get(number)
+        if client is None or not client.connection.wants:
+            return
+        try:
+            data = client.socket.recv(client.connection.wants)
+        except BlockingIOError:
+            return
+        except OSError:
+            data = b""
+        client.last = self._clock()
+        self._ask(number, client.connection.receive(data, now=client.last))
+        self._settle(number)
+
+    def _ask(self, number: int, request: Request | None) -> None:
+        client = self._clients.get(number)
+        if request is not None and client is not None:
+            self._on_asked(Asked(number, request.ticket, client.uid, request.text))
+
+    def reply(self, asked: Asked, text: str, *, last: bool = False) -> None:
+        """The answer to a request; nothing happens when its client has gone or it came too late."""
+        client = self._clients.get(asked.client)
+        if client is not None and client.connection.answer(asked.ticket, text, now=self._clock(), last=last):
+            self._write(asked.client)
+
+    def _write(self, number: int) -> None:
+        client = self._clients.get(number)
+        if client is None:
+            return
+        while rest := client.connection.to_send:
+            try:
+                count = client.socket.send(rest, socket.MSG_NOSIGNAL | socket.MSG_DONTWAIT)
+            except BlockingIOError:
+                break
+            except OSError:
+                self._end(number)
+                return
+            self._ask(number, client.connection.sent(count, now=self._clock()))
+        self._settle(number)
+
+    def _settle(self, number: int) -> None:
+        """Wait for what the connection wants next, or end it."""
+        client = self._clients.get(number)
+        if client is None:
+            return
+        if client.connection.phase is Phase.CLOSED:
+            self._end(number)
+            return
+        events = (_READ if client.connection.wants else 0) | (_WRITE if client.connection.to_send else 0)
+        if events == client.events:
+            return
+        data = self._handler(number)
+        if not events:
+            self._selector.unregister(client.socket)
+        elif not client.events:
+            self._selector.register(client.socket, events, data)
+        else:
+            self._selector.modify(client.socket, events, data)
+        client.events = events
+
+    def _handler(self, number: int) -> Callable[[int], None]:
+        return lambda events: self._ready(number, events)
+
+    # ---- going
+
+    @property
+    def wake_at(self) -> float | None:
+        """When a request or a client has to be given up next."""
+        deadlines = (client.connection.deadline for client in self._clients.values())
+        return min((each for each in deadlines if each is not None), default=None)
+
+    def expire(self, now: float) -> None:
+        """Give up what is due."""
+        for number, client in tuple(self._clients.items()):
+            if client.connection.deadline is not None and client.connection.deadline <= now:
+                client.connection.expire(now=now)
+                self._write(number)
+
+    def _end(self, number: int) -> None:
+        client = self._clients.pop(number)
+        if client.events:
+            self._selector.unregister(client.socket)
+        client.socket.close()
+
+    def close(self) -> None:
+        """End all connections and stop listening."""
+        for number in tuple(self._clients):
+            with suppress(OSError):
+                self._end(number)
+        for listener in self._listeners:
+            self._selector.unregister(listener)
+            listener.close()
+
+
+def listen(name: str, *, mode: int = 0o666, backlog: int = 128) -> socket.socket:
+    """A listening socket under a path, or an abstract name that begins with `@`."""
+    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_CLOEXEC)
+    try:
+        if name.startswith("@"):
+            listener.bind("\0" + name[1:])
+        else:
+            _bind_path(listener, name, mode)
+        listener.listen(backlog)
+    except BaseException:
+        listener.close()
+        raise
+    return listener
+
+
+def _bind_path(listener: socket.socket, path: str, mode: int) -> None:
+    """In the place of a socket file that was left there: the lock of the pidfile says that nobody listens on it."""
+    with suppress(FileNotFoundError):
+        os.unlink(path)
+    listener.bind(path)
+    os.chmod(path, mode)

@@ -1,0 +1,388 @@
+"""The service: everything that a daemon is made of, put together, started, and ended.
+
+Theory of operation. First whatever may fail with a clear word to whoever started it: the configuration, the pidfile,
+the sockets. Then threads and sources of events; then memory is locked, and from there on nothing is opened outside
+/sys, /proc, /dev and /run but by workers. Maps that exist are taken over as they are. At the end queueing stops for
+maps that nobody will watch over any more, unless that is wanted, and maps stay.
+
+In: options, a host, a selector, sources of events. Out: an exit status. It must never decide about a map.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any, Protocol
+
+from actuators.apply import apply
+from controller.protocol import replies, requests
+from controller.protocol.requests import Result
+from controller.protocol.state import DaemonLine, DaemonState, State
+from controller.reconcile import tending
+from controller.runtime import configuring, metrics
+from controller.runtime.checking import Checks
+from controller.runtime.configuring import Read
+from controller.runtime.cycle import Files
+from controller.runtime.deciding import Decider
+from controller.runtime.dumps import Dumps
+from controller.runtime.events import Bulletin, Kind, Level
+from controller.runtime.executor import Executor
+from controller.runtime.lanes import Finished, Lanes
+from controller.runtime.loop import Chore, Loop, Selector
+from controller.runtime.md_service import MdService
+from controller.runtime.noticing import Noticer
+from controller.runtime.portrait import Portraitist
+from controller.runtime.reconciler import Reconciler
+from controller.runtime.sampling import Samples
+from controller.runtime.server import Asked, Server
+from controller.runtime.systemd import ServiceManager
+from controller.runtime.telling import Teller
+from controller.runtime.world import World
+from desired import options as keywords
+from desired.precedence import global_settings
+from observers.engine import Engine
+from observers.errors import ConfigError, InputError, MpathError
+from observers.host import Host, WatchHost
+from observers.watch import StateWatch
+
+_SHOWN = 80
+"""Characters of a request that are told of one that met a defect."""
+
+READ_LIMIT = 30.0
+"""Seconds after which the reading of the configuration is told to be late."""
+
+
+class ServiceHost(Host, WatchHost, Protocol):
+    """A host that a daemon can run on."""
+
+
+class Source(Protocol):
+    """Something that tells of events."""
+
+    def fileno(self) -> int:
+        """A descriptor that is readable when there are some."""
+
+    def read(self) -> list[Any]:
+        """Those that are there."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sources:
+    """Where events come from; None: the kernel has no such. `md`: readable when md arrays changed."""
+
+    uevents: Source
+    md: Source | None = None
+    dm: Source | None = None
+    transports: tuple[Source, ...] = ()
+
+
+@dataclass(slots=True)
+class _Reload:
+    """A reading of the configuration that is under way. `again`: somebody asked for another one meanwhile."""
+
+    everything: bool
+    again: bool = False
+
+
+class Service:
+    """A daemon over a host. `manager`: who started it; `pid`: its own."""
+
+    def __init__(
+        self,
+        host: ServiceHost,
+        files: Files,
+        *,
+        engine: Engine,
+        capacity: Callable[[str], int],
+        selector: Selector,
+        sources: Sources,
+        manager: ServiceManager,
+        pid: int,
+        read: Read,
+    ) -> None:
+        self._host, self._files, self._manager, self._pid = host, files, manager, pid
+        self.clock = host.monotonic
+        self.bulletin = Bulletin()
+        self.teller = Teller(self.bulletin, wall=host.wall_time)
+        self.world = World(host, files)
+        self.world.configured(read.texts)
+        self.world.refresh_maps()
+        config = configuring.loaded(read, files, self.world.facts)
+        self.lanes = Lanes(engine, capacity=capacity)
+        self.decider = Decider(self.world, config, settle=self._settle)
+        self.checks = Checks(host, world=self.world, decider=self.decider, lanes=self.lanes)
+        self.reconciler = Reconciler(
+            host, files, world=self.world, decider=self.decider, checks=self.checks, lanes=self.lanes,
+            teller=self.teller,
+        )  # fmt: skip
+        self.counts, self.recorder = self.reconciler.witness.counts, self.reconciler.witness.recorder
+        self.recorder.accounts = read.accounts
+        self.executor = Executor(
+            host, world=self.world, decider=self.decider, checks=self.checks, reconciler=self.reconciler,
+            lanes=self.lanes,
+        )  # fmt: skip
+        self.dumps = Dumps(host, self.executor, self.recorder, self.teller)
+        self.executor.on_defect = self.teller.defect
+        self.samples = Samples(world=self.world, checks=self.checks, lanes=self.lanes)
+        self.md = MdService(host, self.executor, self.teller)
+        self.watch = StateWatch(host)
+        self.noticer = Noticer(self.world, self.reconciler, self.checks, self.watch, self.counts)
+        self.portraitist = Portraitist(self.world, self.decider)
+        self.loop = Loop(
+            selector, self.reconciler, (self.executor.finished, self._sampled), clock=host.monotonic,
+            on_round=self._round_over, pause=host.sleep, on_defect=self.teller.defect,
+        )  # fmt: skip
+        self.server: Server | None = None
+        self._state = DaemonState.CONFIGURE
+        self._reload: _Reload | None = None
+        self._readings = 0
+        """Each has a lane of its own: one that hangs on a dead disk keeps no later one from succeeding."""
+        self._alive_at = 0.0
+        self._ready = False
+        self._connect(sources)
+
+    def _settle(self, path: Any) -> Any:
+        return self.checks.settle(path)
+
+    def _connect(self, sources: Sources) -> None:
+        self.reconciler.on_path = self.noticer.path_seen
+        self.loop.listen(self.lanes, lambda _: None)
+        self.loop.listen(sources.uevents, lambda now: self.noticer.uevents(sources.uevents.read(), now=now))
+        if sources.dm is not None:
+            self._connect_dm(sources.dm)
+        for source in sources.transports:
+            self._connect_transport(source)
+        if sources.md is not None:
+            self._connect_md(sources.md)
+        self.loop.add([
+            Chore(self.watch.due, self._sample),
+            Chore(self.samples.due, self.samples.begin),
+            Chore(self.md.due, self.md.turn),
+            Chore(self._watchdog_due, self._alive),
+        ])  # fmt: skip
+
+    def _sample(self, now: float) -> None:
+        began = self.clock()
+        changes = self.watch.sample(now)
+        self.watch.took(self.clock() - began)
+        self.noticer.changes(changes, now=now)
+
+    def _connect_dm(self, source: Source) -> None:
+        def handle(_: float) -> None:
+            try:
+                self.noticer.dm_events(source.read())
+            except (OSError, MpathError) as error:
+                self.teller.say(Level.ERROR, Kind.SERVICE, f"events of device-mapper can't be read: {error}")
+                self.reconciler.look_for_maps()
+
+        self.loop.listen(source, handle)
+
+    def _connect_md(self, source: Source) -> None:
+        def handle(now: float) -> None:
+            source.read()
+            self.md.turn(now)
+
+        self.loop.listen(source, handle)
+
+    def _connect_transport(self, source: Source) -> None:
+        self.loop.listen(source, lambda now: self.noticer.transport_events(source.read(), now=now))
+
+    # ---- life
+
+    def run(self) -> None:
+        """Until it is told to stop."""
+        self.begin()
+        self.loop.run()
+        self.leave()
+
+    def begin(self) -> None:
+        """Look at everything that is there."""
+        self.teller.say(Level.NOTICE, Kind.SERVICE, "started")
+        self.checks.configured(self.decider.config)
+        self.reconciler.allow_resize()
+        self.reconciler.look_at_everything()
+        self.md.turn(self.clock())
+
+    def stop(self) -> None:
+        """End after this round."""
+        if self._state is not DaemonState.SHUTDOWN:
+            self._state = DaemonState.SHUTDOWN
+            self._manager.stopping()
+            self.teller.say(Level.NOTICE, Kind.SERVICE, "ends")
+        self.loop.stop()
+
+    def leave(self) -> None:
+        """Queueing that nobody would end is ended now."""
+        decision = self.reconciler.last
+        if decision is None:
+            return
+        self.world.refresh_maps()
+        snapshot = self.world.snapshot(self.checks.settle)
+        desired = replace(decision.desired, maps=tuple(self.decider.wanted.values()))
+        steps = tending.at_exit(snapshot, desired, self.decider.memory)
+        apply(self._host, (), [(step,) for step in steps], udev_running=False, on_outcome=self.teller.done)
+
+    def dump(self) -> None:
+        """Write the flight recorder, and tell the log what was last seen, decided and done, whatever its verbosity."""
+        self.dumps.dump(lambda _: None)
+        for event in list(self.bulletin):
+            self.teller.say(Level.ERROR, Kind.SERVICE, event.to_json())
+
+    def close(self) -> None:
+        """Let go of everything."""
+        if self.server is not None:
+            self.server.close()
+        self.watch.close()
+        self.lanes.close()
+
+    def _sampled(self, finished: Finished) -> None:
+        self.samples.finished(finished, now=self.clock())
+
+    def _round_over(self, now: float) -> None:
+        self.executor.turn()
+        if self.server is not None:
+            self.server.expire(now)
+        if not self._ready and not self.checks.expecting and self.reconciler.at_rest(None):
+            self.ready()
+
+    def ready(self) -> None:
+        """All that was there at the start was looked at, and is as desired or is on the way."""
+        self._ready = True
+        self._state = DaemonState.IDLE
+        self._manager.ready()
+        self._manager.status("up")
+
+    def _watchdog_due(self) -> float | None:
+        return self._alive_at if self._manager.watchdog is not None else None
+
+    def _alive(self, now: float) -> None:
+        self._manager.alive()
+        self._alive_at = now + (self._manager.watchdog or 0.0) / 2
+
+    # ---- clients
+
+    def serve(self, server: Server) -> None:
+        """Answer the clients of these sockets."""
+        self.server = server
+        self.loop.add([Chore(lambda: server.wake_at, server.expire)])
+
+    def asked(self, asked: Asked) -> None:
+        """A client's request: answered from what is known, or begun."""
+        now = self._host.monotonic()
+        server = self.server
+        if server is None:
+            return
+        try:
+            self._answer(server, asked, now)
+        except Exception as error:  # noqa: BLE001 - a defect that one request meets must not end its client's waiting
+            self.teller.defect(f"the request {asked.text[:_SHOWN]!r}", error)
+            server.reply(asked, Result.FAILED)
+
+    def _answer(self, server: Server, asked: Asked, now: float) -> None:
+        state = self.state(now)
+        answer = replies.respond(state, asked.text, root=asked.uid == 0)
+        if isinstance(answer, str):
+            server.reply(asked, answer)
+            return
+        self._execute(answer, lambda text: server.reply(asked, text), lambda: self._quit(server, asked), now)
+
+    @staticmethod
+    def _quit(server: Server, asked: Asked) -> None:
+        server.reply(asked, Result.DONE, last=True)
+
+    def _execute(
+        self, request: requests.Request, reply: Callable[[str], None], quit_: Callable[[], None], now: float
+    ) -> None:
+        if self.executor.execute(request, reply, now=now):
+            return
+        match request:
+            case requests.Quit():
+                quit_()
+            case requests.Shutdown():
+                reply(Result.DONE)
+                self.stop()
+            case requests.Reconfigure(everything):
+                self.reconfigure(everything=everything)
+                reply(Result.DONE)
+            case requests.ShowMetrics():
+                state = self.state(now)
+                reply(metrics.render(state, self.counts))
+            case requests.ShowMd():
+                reply(self.md.text())
+            case requests.ShowEvents(since):
+                reply(self._events(since))
+            case requests.DumpRecorder():
+                self.dumps.dump(reply)
+            case _:
+                reply(Result.FAILED)
+
+    def _events(self, since: int) -> str:
+        """Events after a number, each with its own in front of it in the object."""
+        events = list(self.bulletin)
+        first = self.bulletin.count - len(events) + 1
+        lines = [
+            f'{{"number": {number}, {event.to_json()[1:]}'
+            for number, event in enumerate(events, first)
+            if number > since
+        ]
+        return "".join(f"{line}\n" for line in lines)
+
+    def state(self, now: float) -> State:
+        """All that is known now."""
+        return self.portraitist.state(self._daemon_line(), now=now)
+
+    def _daemon_line(self) -> DaemonLine:
+        return DaemonLine(
+            pid=self._pid, state=self._state, reconfigures=self._reload is not None, busy=self.reconciler.looking
+        )
+
+    # ---- configuration
+
+    def reconfigure(self, *, everything: bool = False) -> None:
+        """Read the configuration again, by a worker, and put it in force if it can be used."""
+        now = self._host.monotonic()
+        if self._reload is not None:
+            self._reload.again = True
+            self._reload.everything = self._reload.everything or everything
+            return
+        self._reload = _Reload(everything)
+        self._readings += 1
+        self._manager.reloading(at=now)
+        self.executor.call(
+            f"configuration {self._readings}", configuring.reader(self._host, self._files), self._was_read,
+            limit=READ_LIMIT, group="configuration",
+        )  # fmt: skip
+
+    def _was_read(self, finished: Finished) -> None:
+        reload_, self._reload = self._reload, None
+        read = finished.finding
+        if isinstance(read, Read):
+            self._put_in_force(read, everything=bool(reload_ and reload_.everything))
+        else:
+            self.teller.say(Level.ERROR, Kind.CONFIGURATION, f"the configuration could not be read: {read}")
+        self._manager.ready()
+        if reload_ is not None and reload_.again:
+            self.reconfigure()
+
+    def _put_in_force(self, read: Read, *, everything: bool) -> None:
+        now = self._host.monotonic()
+        try:
+            config = configuring.loaded(read, self._files, self.world.facts)
+        except (ConfigError, InputError) as error:
+            text = f"{error}; the configuration in force stays"
+            self.teller.say(Level.ERROR, Kind.CONFIGURATION, text, reason=error.hint)
+            return
+        for message in config.messages:
+            place = f"{message.file}:{message.line}" if message.line else message.file
+            self.teller.say(Level.WARNING, Kind.CONFIGURATION, f"{place}: {message.text}")
+        self.recorder.accounts = read.accounts
+        self.reconciler.configure(config, read.texts, now=now)
+        if self.server is not None:
+            self.server.timeout = uxsock_timeout(self.decider)
+        if everything:
+            wwids = frozenset(each.wwid for each in self.world.maps.values())
+            self.decider.orders = replace(self.decider.orders, reload=wwids, removed_maps=frozenset())
+        self.teller.say(Level.NOTICE, Kind.CONFIGURATION, "read again and in force")
+
+
+def uxsock_timeout(decider: Decider) -> float:
+    """Seconds for a request of a client."""
+    return global_settings(decider.config).require(keywords.UXSOCK_TIMEOUT).value / 1000

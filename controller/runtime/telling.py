@@ -1,0 +1,150 @@
+"""What the reconciler says of its work, as events: changes of paths, decisions, steps, and what went wrong.
+
+In: what happened. Out: events in a bulletin. What was said of a map is not said again until it is another thing; a plan
+that only counts down says the same. It must never decide.
+"""
+
+import re
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+
+from actuators.steps import Changed, Lost, MapStep, Outcome, Refused, Step, TriggerUevent, Unchanged
+from controller.reconcile.explain import step_text
+from controller.reconcile.plan import MapPlan
+from controller.runtime.applying import Work
+from controller.runtime.cycle import Decision
+from controller.runtime.events import Bulletin, Event, Kind, Level
+from observers.snapshot import DeviceName, Gap, PathState, Wwid
+
+_MOST_DEFECTS = 256
+"""Places of defects that are told apart."""
+
+_NUMBERS = re.compile(r"\d+(\.\d+)?")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PathChange:
+    """A path is not as it was. `anew`: it may belong elsewhere now, not only be in another state."""
+
+    name: DeviceName
+    map: str
+    before: PathState
+    after: PathState
+    message: str
+    anew: bool = False
+
+
+class Teller:
+    """Speaks to a bulletin. `wall`: seconds since 1970."""
+
+    def __init__(self, bulletin: Bulletin, *, wall: Callable[[], float]) -> None:
+        self._bulletin, self._wall = bulletin, wall
+        self._said: dict[Wwid, tuple[str, ...]] = {}
+        self._findings: frozenset[str] = frozenset()
+        self._gaps: frozenset[Gap] = frozenset()
+        self._messages: frozenset[str] = frozenset()
+        self._defects: dict[tuple[str, str], int] = {}
+
+    def say(
+        self, level: Level, kind: Kind, text: str, *, map_: str = "", wwid: str = "", path: str = "", reason: str = ""
+    ) -> None:
+        """One event, now."""
+        event = Event(at=self._wall(), level=level, kind=kind, text=text, map=map_, wwid=wwid, path=path, reason=reason)
+        self._bulletin.tell(event)
+
+    def path_changed(self, change: PathChange) -> None:
+        """A path's state, or what else of it was answered."""
+        if change.before is change.after:
+            self.say(Level.DEBUG, Kind.SEEN, "answers anew", path=change.name, map_=change.map, reason=change.message)
+            return
+        text = f"{change.before} -> {change.after}"
+        self.say(Level.NOTICE, Kind.SEEN, text, path=change.name, map_=change.map, reason=change.message.strip())
+
+    def decided(self, decision: Decision) -> None:
+        """What is new in a decision: plans with steps, other reasons, and everything else that people should know."""
+        for each in decision.plan.maps:
+            self._planned(each)
+        self._told_once(decision)
+
+    def _planned(self, plan: MapPlan) -> None:
+        gist = (plan.action, *(_NUMBERS.sub("#", reason) for reason in plan.reasons))
+        if self._said.get(plan.wwid) == gist and not plan.steps:
+            return
+        self._said[plan.wwid] = gist
+        level = Level.INFO if plan.steps else Level.DEBUG
+        self.say(level, Kind.DECIDED, plan.action, map_=plan.name, wwid=plan.wwid, reason="; ".join(plan.reasons))
+
+    def _told_once(self, decision: Decision) -> None:
+        gaps = frozenset(decision.snapshot.gaps)
+        for gap in sorted(gaps - self._gaps, key=lambda gap: (gap.subject, gap.what)):
+            self.say(Level.INFO, Kind.SEEN, f"{gap.subject}: {gap.what}: {gap.reason}")
+        self._gaps = gaps
+        findings = frozenset(f"{finding.level.value}: {finding.text} [{finding.rule}]" for finding in decision.findings)
+        for text in sorted(findings - self._findings):
+            self.say(Level.ERROR, Kind.DECIDED, text)
+        self._findings = findings
+        messages = frozenset(f"{each.severity}: {each.text}" for each in decision.desired.messages if not each.line)
+        for text in sorted(messages - self._messages):
+            self.say(Level.WARNING, Kind.DECIDED, text)
+        self._messages |= messages
+
+    def done(self, step: Step, outcome: Outcome) -> None:
+        """A step, and what came of it."""
+        level, text = _outcome(outcome)
+        name = step.map.name if isinstance(step, MapStep) else ""
+        path = str(getattr(step, "name", ""))
+        quiet = isinstance(step, TriggerUevent) and level is Level.NOTICE
+        self.say(
+            Level.DEBUG if quiet else level, Kind.DONE, f"{step_text(step)}{text}", map_=name,
+            path=path, wwid=step.map.uuid.removeprefix("mpath-") if isinstance(step, MapStep) else "",
+        )  # fmt: skip
+
+    def late(self, work: Work, seconds: float) -> None:
+        """A job that should have been done long ago."""
+        names = ", ".join(each.name for each in work.plan.maps)
+        self.say(Level.ERROR, Kind.DONE, f"still not done after {seconds:.0f} s, and waited for: {names}")
+
+    def keep(self, wwids: Collection[Wwid]) -> None:
+        """Forget what was said of all other maps: they are gone."""
+        self._said = {wwid: said for wwid, said in self._said.items() if wwid in wwids}
+
+    def defect(self, what: str, error: BaseException) -> None:
+        """Something nobody foresaw. What happens again at the same place is told the 10th, 100th, 1000th ... time."""
+        key = what, place_of(error)
+        if key not in self._defects and len(self._defects) >= _MOST_DEFECTS:
+            self._defects.clear()
+        count = self._defects[key] = self._defects.get(key, 0) + 1
+        if str(count).strip("0") != "1":
+            return
+        times = f" ({count} times)" if count > 1 else ""
+        text = f"a defect of mpathctl, {what}{times}: {type(error).__name__}: {error}, {key[1]}"
+        self.say(Level.ERROR, Kind.SERVICE, text, reason="it goes on; please report this")
+
+    def broken(self, work: Work, error: object) -> None:
+        """A job that ended in a way nobody foresaw."""
+        names = ", ".join(each.name for each in work.plan.maps)
+        self.say(Level.ERROR, Kind.DONE, f"a defect of mpathctl: {names}: {type(error).__name__}: {error}")
+
+
+def _outcome(outcome: Outcome) -> tuple[Level, str]:
+    match outcome:
+        case Changed():
+            return Level.NOTICE, f": done ({outcome.note})" if outcome.note else ": done"
+        case Unchanged():
+            return Level.INFO, ": it was so already"
+        case Refused():
+            hint = f"; {outcome.hint}" if outcome.hint else ""
+            return Level.ERROR, f": refused: {outcome.message}{hint}"
+        case Lost():
+            return Level.INFO, f": not done, something moved: {outcome.message}"
+
+
+def place_of(error: BaseException) -> str:
+    """Where an exception was raised: file, line, function; the source is not looked at, as it may be on a dead disk."""
+    traceback = error.__traceback__
+    while traceback is not None and traceback.tb_next is not None:
+        traceback = traceback.tb_next
+    if traceback is None:
+        return "nowhere"
+    code = traceback.tb_frame.f_code
+    return f"{code.co_filename.rpartition('/')[2]}:{traceback.tb_lineno}:{code.co_name}"

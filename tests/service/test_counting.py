@@ -1,0 +1,133 @@
+"""What the daemon counts as it goes, and where it can be read: by a client, and in a file for node_exporter."""
+
+import errno
+import re
+
+import pytest
+
+from controller.runtime.textfile import INTERVAL, Textfile, as_prometheus
+from tests.service.virtual import Virtual
+
+FILE = "/var/lib/node_exporter/multipath.prom"
+
+
+@pytest.fixture
+def daemon() -> Virtual:
+    made = Virtual("small")
+    made.settled()
+    return made
+
+
+def value(text: str, sample: str) -> float:
+    found = re.search(rf"^{re.escape(sample)} (\S+)$", text, re.MULTILINE)
+    assert found, f"{sample} is not in:\n{text}"
+    return float(found[1])
+
+
+def metric(daemon: Virtual, sample: str) -> float:
+    return value(daemon.ask("list metrics"), sample)
+
+
+def test_checks_are_counted_with_what_they_took(daemon: Virtual) -> None:
+    before = metric(daemon, "mpath_check_seconds_count")
+    assert before >= len(daemon.service.world.names) - 1
+    daemon.live(60)
+    assert metric(daemon, "mpath_check_seconds_count") > before
+
+
+def test_a_check_that_gets_no_answer_counts_with_its_whole_time(daemon: Virtual) -> None:
+    daemon.live(10)
+    assert metric(daemon, "mpath_check_seconds_sum") < 1
+    daemon.host.happen("link", "silent", "sdb")
+    daemon.live(60)
+    assert metric(daemon, "mpath_check_seconds_sum") > 5
+
+
+def test_a_path_that_is_offline_is_not_asked_and_not_counted(daemon: Virtual) -> None:
+    daemon.live(60)
+    for name in tuple(daemon.service.world.names):
+        daemon.host.happen("offline", name)
+    daemon.live(30)
+    before = metric(daemon, "mpath_check_seconds_count")
+    daemon.live(30)
+    assert metric(daemon, "mpath_check_seconds_count") == before
+
+
+def test_decisions_and_steps_are_counted(daemon: Virtual) -> None:
+    assert metric(daemon, "mpath_cycle_seconds_count") >= 1
+    done = metric(daemon, 'mpath_steps_total{outcome="done"}')
+    assert done >= 4
+    daemon.live(30)
+    done, cycles = (
+        metric(daemon, sample) for sample in ('mpath_steps_total{outcome="done"}', "mpath_cycle_seconds_count")
+    )
+    daemon.host.happen("offline", "sdb")
+    daemon.until(lambda: daemon.active("data")["sdb"] is False)
+    daemon.settled()
+    assert metric(daemon, 'mpath_steps_total{outcome="done"}') == done + 1
+    assert metric(daemon, "mpath_cycle_seconds_count") > cycles
+
+
+def test_a_refused_step_is_counted(daemon: Virtual) -> None:
+    assert metric(daemon, 'mpath_steps_total{outcome="refused"}') == 0
+    daemon.host.faults.fail_ioctl("DM_TABLE_LOAD", errno.EINVAL, count=1)
+    daemon.host.happen("delete", "sdb")
+    daemon.live(10)
+    assert metric(daemon, 'mpath_steps_total{outcome="refused"}') >= 1
+
+
+def test_the_size_of_the_last_plan_is_told(daemon: Virtual) -> None:
+    assert metric(daemon, "mpath_plan_steps") == 0
+    sizes = [len(cycle.plan.steps) for cycle in daemon.service.recorder.entries if hasattr(cycle, "snapshot")]
+    assert max(sizes) >= 4
+    assert daemon.service.counts.planned == sizes[-1]
+
+
+# ---- the file
+
+
+def write_metrics(daemon: Virtual) -> None:
+    daemon.service.loop.add([Textfile(daemon.service, daemon.host, FILE).chore])
+
+
+def text(daemon: Virtual) -> str:
+    return daemon.host.read_file(FILE).decode()
+
+
+def test_the_file_is_written_at_once_and_again_every_fifteen_seconds(daemon: Virtual) -> None:
+    write_metrics(daemon)
+    daemon.live(1)
+    before = value(text(daemon), "mpath_check_seconds_count")
+    daemon.live(2 * INTERVAL)
+    assert value(text(daemon), "mpath_check_seconds_count") > before
+    node = daemon.host.kernel.tree.lookup(FILE)[1]
+    assert node.mode == 0o644  # type: ignore[union-attr]  # a file
+
+
+def test_the_file_is_of_the_kind_that_node_exporter_reads(daemon: Virtual) -> None:
+    write_metrics(daemon)
+    daemon.live(1)
+    kinds = dict(re.findall(r"^# TYPE (\S+) (\S+)$", text(daemon), re.MULTILINE))
+    assert set(kinds.values()) <= {"counter", "gauge", "histogram", "summary", "untyped"}
+    assert kinds["mpath_steps_total"] == "counter"
+    assert kinds["mpath_path_state"] == "gauge"
+    assert "# EOF" not in text(daemon)
+    families = tuple(kinds)
+    for line in text(daemon).splitlines():
+        assert line.startswith(("# TYPE ", "# HELP ", *families)), line
+
+
+def test_words_of_help_stay_as_they_are() -> None:
+    source = "# TYPE a counter\n# HELP a How often.\na_total 3\n# TYPE b unknown\nb 1\n# EOF\n"
+    assert as_prometheus(source) == (
+        "# TYPE a_total counter\n# HELP a_total How often.\na_total 3\n# TYPE b untyped\nb 1\n"
+    )
+
+
+def test_trouble_is_told_once_and_ends(daemon: Virtual) -> None:
+    daemon.host.faults.fail_change(FILE, errno.ENOSPC, count=3)
+    write_metrics(daemon)
+    daemon.live(4 * INTERVAL)
+    told = [event.text for event in daemon.events if "metrics are not written" in event.text]
+    assert told == [f"{FILE}: metrics are not written: No space left on device"]
+    assert "mpath_map_paths" in text(daemon)
