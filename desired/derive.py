@@ -82,6 +82,9 @@ def identify(config: Config, snapshot: Snapshot, known: Observed) -> tuple[Candi
     return tuple(identifier.candidate(path) for path in snapshot.paths)
 
 
+_MOST_PAGES = 20_000
+"""Pages of identity whose names are remembered: more than a host has units."""
+
 _ONLY_NAMES = frozenset({options.ALIAS.key})
 
 
@@ -140,6 +143,8 @@ class Identifier:
 
     def _page_names(self, page: Hex) -> tuple[Wwid, ...]:
         if page not in self._names:
+            if len(self._names) >= _MOST_PAGES:  # units come and go for as long as a daemon lives
+                self._names.clear()
             self._names[page] = page_names(page)
         return self._names[page]
 

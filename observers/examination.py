@@ -5,10 +5,11 @@ In: a path that is up in sysfs, and what to ask (`Probe`). Out: dialogues: `intr
 nothing, and a device may answer what it likes: what can't be understood is a gap, or a state that says so.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from observers import inquiry, nvme_inquiry
 from observers.asking import Dialogue
+from observers.changing import changed
 from observers.checkers import Task, check
 from observers.checkers.judging import NOTHING, Recollection
 from observers.inquiry import Told
@@ -52,7 +53,7 @@ def confirm(path: Path, *, reports: bool) -> Dialogue[Told]:
 def examine(path: Path, probe: Probe, task: Task) -> Dialogue[Examined]:
     """Whether the path works, and then how good it is, if that takes asking."""
     checked = yield from check(path, probe.checker, task)
-    path = replace(path, health=checked.health)
+    path = changed(path, health=checked.health)
     told = Told(path)
     if probe.prioritizer in ASKING and checked.health.state not in _PAST_ASKING:
         told = yield from _rank(path, probe)
@@ -64,4 +65,4 @@ def _rank(path: Path, probe: Probe) -> Dialogue[Told]:
     seen = yield from ask_priority(path, probe.prioritizer, probe.prioritizer_arguments, timeout=timeout)
     silent = seen.value is None and path.health.state.usable
     gaps = (Gap(path.name, f"priority by {probe.prioritizer}", seen.message),) if silent else ()
-    return Told(replace(path, priority_seen=seen), gaps)
+    return Told(changed(path, priority_seen=seen), gaps)

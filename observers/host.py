@@ -1,4 +1,5 @@
-"""The interface through which every system call goes, also a clock's. Nothing else in the project makes one.
+"""The interface through which every system call about the host goes, also a clock's. Beside it are only those of what
+must not wait (`observers.engine`, sources of events) and those that a process makes for itself alone.
 
 There are two implementations: `observers.kernel.real_host.RealHost`, and `controller.sandbox.host.SandboxHost`, an
 in-memory kernel. `ReadHost` can't change anything: whoever is handed only that, as the observers are, is a dry run by

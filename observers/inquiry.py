@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from observers.asking import Dialogue, ScsiCommand, scsi
+from observers.changing import changed
 from observers.checkers import DEFAULT_TIMEOUT
 from observers.errors import ProtocolError
 from observers.host import ScsiReply
@@ -88,8 +89,9 @@ def verify(path: Path, *, reports: bool = False) -> Dialogue[Told]:
 
     A page that is not of a logical unit is kept as `inquiry_device`, whose first byte says the same in the same way.
     """
-    conversation = _Conversation(replace(path, page83_device=None))
-    yield from conversation.identification()
+    conversation = _Conversation(path)
+    if not (yield from conversation.identification()):
+        conversation.forget_identification()
     if reports:
         yield from conversation.access_state()
     return conversation.told
@@ -118,18 +120,24 @@ class _Conversation:
         self._has_alua(replace(self._path.alua, tpgs=known.tpgs))
         return True
 
-    def identification(self) -> Dialogue[None]:
-        """VPD page 0x83."""
+    def identification(self) -> Dialogue[bool]:
+        """VPD page 0x83, and whether it was answered."""
         what = "VPD page 0x83"
         data = yield from self._send(inquiry_page(_IDENTIFICATION, length=_PAGE_LENGTH), _PAGE_LENGTH, what=what)
         if data and (data[0] & _NO_UNIT or data[0] & _UNKNOWN_TYPE == _UNKNOWN_TYPE):
             self._path = replace(self._path, inquiry_device=Hex(data[:_HEADER].hex()))
             self._note(what, f"no logical unit is there: the page's first byte is {data[0]:#04x}")
-            return
+            return False
         found = self._parsed(what, data, page83)
         if found is not None:
-            self._path = replace(self._path, page83_device=found[0])
-            self._has_alua(replace(self._path.alua, group=found[1]))
+            self._path = changed(self._path, page83_device=found[0])
+            self._has_alua(changed(self._path.alua, group=found[1]))
+            return True
+        return False
+
+    def forget_identification(self) -> None:
+        """What it said of itself before does not count any more."""
+        self._path = replace(self._path, page83_device=None)
 
     def access_state(self) -> Dialogue[None]:
         """What REPORT TARGET PORT GROUPS says of the path's own group, where there are groups."""
@@ -145,7 +153,7 @@ class _Conversation:
         for found in groups:
             if found.group == number:
                 alua = self._path.alua
-                self._has_alua(replace(alua, reported_state=found.state, reported_preferred=found.preferred))
+                self._has_alua(changed(alua, reported_state=found.state, reported_preferred=found.preferred))
                 return
         reported = ", ".join(str(found.group) for found in groups) or "none"
         self._note(what, f"group {number} of VPD page 0x83 is not among those reported: {reported}")
@@ -228,4 +236,4 @@ class _Conversation:
             self._gaps.append(Gap(self._path.name, what, reason))
 
     def _has_alua(self, alua: Alua) -> None:
-        self._path = replace(self._path, alua=alua)
+        self._path = changed(self._path, alua=alua)

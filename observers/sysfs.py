@@ -9,6 +9,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
+from observers.changing import changed
 from observers.dmtable import DevT, Sectors
 from observers.host import ReadHost
 from observers.identity import page80_serial
@@ -169,12 +170,12 @@ def resample(host: ReadHost, path: Path) -> Path:
         return path
     access = reader.text(f"{device}/access_state", "access_state")
     preferred = reader.text(f"{device}/preferred_path", "preferred_path")
-    alua = replace(
+    alua = changed(
         path.alua,
         access_state=path.alua.access_state if access is None else access,
         preferred=path.alua.preferred if preferred is None else preferred == "1",
     )
-    return path if alua == path.alua else replace(path, alua=alua)
+    return changed(path, alua=alua)
 
 
 def _nvme(reader: Reader, path: Path) -> Path:

@@ -1,7 +1,7 @@
 """The udev database: the properties that the rules gave a block device.
 
-In: a kernel device name. Out: its properties in udev's order. The one module that uses pyudev; it is called by the real
-host only, everyone else asks `ReadHost.udev_properties`. It must never write to the database or wait for udev.
+In: a kernel device name. Out: its properties in udev's order. The one module that uses pyudev, for commands that run
+once; a daemon reads the files of the database itself (`udev_database`). It must never write to the database or wait.
 """
 
 import errno

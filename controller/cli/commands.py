@@ -20,6 +20,7 @@ from controller.runtime import cycle
 from controller.runtime.md_cycle import decide_md
 from controller.sandbox.host import SandboxHost
 from controller.sandbox.scenario import load_scenario
+from observers import udev
 from observers.errors import InputError, MpathError
 from observers.host import Host
 from observers.kernel.real_host import RealHost
@@ -52,7 +53,7 @@ def host_of(options: argparse.Namespace) -> Host:
     if options.sandbox is None:
         if options.after is not None:
             raise InputError("--after passes virtual time, which only a sandbox has", hint="add --sandbox SCENARIO")
-        return RealHost()
+        return RealHost(udev=udev.properties)
     host = SandboxHost(load_scenario(options.sandbox))
     if options.after:
         host.advance(options.after)

@@ -170,7 +170,7 @@ class Feed:
 
 
 def _json_line(event: dict[str, Any]) -> str:
-    return json.dumps(event, ensure_ascii=False)
+    return json.dumps(event)
 
 
 def text_line(event: dict[str, Any]) -> str:
@@ -179,7 +179,8 @@ def text_line(event: dict[str, Any]) -> str:
     stamp = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(at)) + f".{int(at % 1 * 1000):03d}"
     about = "".join(f"{each}: " for each in _subjects(event))
     reason = f" ({event['reason']})" if event.get("reason") else ""
-    return f"{stamp} {event['level']:7} {event['kind']:8} {about}{event.get('text', '')}{reason}"
+    line = f"{stamp} {event['level']:7} {event['kind']:8} {about}{event.get('text', '')}{reason}"
+    return line.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 def _subjects(event: dict[str, Any]) -> Iterator[str]:

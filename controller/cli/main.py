@@ -1,6 +1,7 @@
 """`mpathctl`: the command line. It parses arguments, calls the cycle, and prints; it decides nothing.
 
-Exit statuses: 0 done or nothing to do, 1 error (or something was refused), 2 (`--dry-run` only) changes are pending.
+Exit statuses: 0 done or nothing to do, 1 error (or something was refused), 2 changes are pending (`--dry-run`), or
+something would be otherwise (`preview`, `replay`).
 """
 
 import argparse

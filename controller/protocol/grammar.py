@@ -11,7 +11,7 @@ be those of a row of `ROWS`. What is wrong decides the reply: see `Trouble`.
 
 Our own commands are rows like the others, but multipathd's language stays as it is: their keys are known only by their
 whole word and only where multipathd would know none, they begin nothing, and the help page does not print them.
-`mpathctl help` does, from `OUR_ROWS`.
+`OUR_HELP` does.
 """
 
 from collections.abc import Mapping, Sequence

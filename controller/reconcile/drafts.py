@@ -4,6 +4,7 @@ In: the view and parts. Out: drafts and parts. It must never add a step.
 """
 
 from collections.abc import Iterable
+from dataclasses import replace
 
 from controller.reconcile import memory as remembering
 from controller.reconcile.order import Draft, Part, Phase, join
@@ -19,7 +20,14 @@ def idle(view: View, wwid: Wwid, reason: str) -> Draft:
 
 
 def joined(view: View, wwid: Wwid, parts: Iterable[Part], name: Alias | None = None) -> MapPlan:
-    """One map's plan from its parts; without any reason, the map is as desired."""
+    """One map's plan from its parts; without any reason, the map is as desired.
+
+    A part that wants the map looked at again at once counts on a step of its plan. When that is held back, nothing will
+    be different, and whoever looks again at once would never rest.
+    """
+    parts = tuple(parts)
+    if not any(part.steps for part in parts):
+        parts = tuple(replace(part, wake_at=None) if part.wake_at == view.now else part for part in parts)
     live, wanted = view.live.get(wwid), view.wanted.get(wwid)
     shape = live.table if live and live.table else wanted.table if wanted else None
     idle = f"as desired: {count(len(shape.devices), 'path')}, {count(len(shape.groups), 'group')}" if shape else ""

@@ -16,6 +16,7 @@ from dataclasses import dataclass, replace
 from enum import Enum
 
 from desired.identity import Standing
+from observers.changing import changed
 from observers.snapshot import Wwid
 
 
@@ -135,7 +136,7 @@ def read(identity: Identity, reading: Reading | None, *, now: float) -> Identity
         return replace(identity, quarantine=_quarantine(identity.quarantine, reading, now=now))
     if reading.epoch != identity.epoch:
         return identity
-    return replace(identity, due="", quarantine=None)
+    return changed(identity, due="", quarantine=None)
 
 
 def _quarantine(before: Quarantine | None, reading: Reading, *, now: float) -> Quarantine:

@@ -36,6 +36,7 @@ from controller.reconcile.flaky import Errors, Sampling
 from controller.reconcile.purge_memory import Purging
 from desired.care import PathCare
 from desired.values import MarginalPathgroups
+from observers.changing import changed
 from observers.snapshot import Health, Path, PathState
 
 SOON = 1.0
@@ -176,7 +177,7 @@ def advance(
     if state is PathState.UP and size == 0:
         state = PathState.GHOST
     conclusive = ROWS[answer.state].stored is not None
-    after = replace(memory, answer=answer, purge=purge_memory.answered(memory.purge, answer, now=now))
+    after = changed(memory, answer=answer, purge=purge_memory.answered(memory.purge, answer, now=now))
     if conclusive and state.usable:
         after = _accounted(after, care, alone=alone, now=now)
         state = PathState.DELAYED if _delays(after, care) else state
@@ -184,7 +185,7 @@ def advance(
         after = _failed(after, care, now=now)
     signs, reading = _signs(memory, answer, state), _carried(reading, memory)
     identity = fencing.doubt(memory.identity, signs)
-    after = replace(after, identity=fencing.read(identity, _moved(reading, identity), now=now))
+    after = changed(after, identity=fencing.read(identity, _moved(reading, identity), now=now))
     return _timed(_stored(after, state, now=now), care, changed=state is not memory.state, now=now)
 
 
@@ -200,9 +201,9 @@ def _accounted(memory: PathMemory, care: PathCare, *, alone: bool, now: float) -
     elif care.errors is not None:
         was_bad = memory.state in FAULTY
         errors = flaky.answered(memory.errors, care.errors, was_bad=was_bad, alone=alone, now=now)
-    after = replace(memory, errors=errors, sample=sample)
+    after = changed(memory, errors=errors, sample=sample)
     grouped = after.held and care.marginal_groups is not MarginalPathgroups.OFF
-    return replace(after, marks=(memory.marks | {Mark.ERRORS}) if grouped else (memory.marks - {Mark.ERRORS}))
+    return changed(after, marks=(memory.marks | {Mark.ERRORS}) if grouped else (memory.marks - {Mark.ERRORS}))
 
 
 def _delays(memory: PathMemory, care: PathCare) -> bool:

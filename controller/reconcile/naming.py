@@ -22,11 +22,10 @@ from observers.snapshot import Alias
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What a map can't have in this plan. `withheld`: paths (`again`: they can be had in the next cycle); `name`: why
-    not its name; `park`: others wait for the name that it has; `no_park`: its WWID is taken as a name."""
+    """What a map can't have in this plan. `withheld`: paths; `name`: why not its name; `park`: others wait for the name
+    that it has; `no_park`: its WWID is taken as a name."""
 
     withheld: frozenset[DevT] = frozenset()
-    again: bool = False
     name: TurnedDown | None = None
     park: bool = False
     no_park: bool = False
@@ -48,7 +47,7 @@ def rename(view: View, case: Case, limits: Limits) -> Part | None:
     if not limits.name.ring:
         return _keeps(name, f"{new} is the name of the map of {limits.name.owner}, which keeps it")
     if not limits.park:
-        return _keeps(name, f"{new} is free after this plan", wake_at=view.now)
+        return _keeps(name, f"{new} is free after this plan")
     parked = Alias(live.wwid)
     if limits.no_park:
         return _keeps(name, f"maps exchange their names, and {parked}, its name for the time being, is taken")
@@ -58,8 +57,8 @@ def rename(view: View, case: Case, limits: Limits) -> Part | None:
     return replace(_renames(case, parked, reason), wake_at=view.now)
 
 
-def _keeps(name: Alias, why: str, *, wake_at: float | None = None) -> Part:
-    return Part(phase=Phase.NAME, held=True, reasons=(f"the name stays {name}: {why}",), wake_at=wake_at)
+def _keeps(name: Alias, why: str) -> Part:
+    return Part(phase=Phase.NAME, held=True, reasons=(f"the name stays {name}: {why}",))
 
 
 def _renames(case: Case, new: Alias, reason: str) -> Part:

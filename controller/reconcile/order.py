@@ -8,7 +8,9 @@ back before others are failed, so that no moment without a path is made that nee
 that lets go of it. `arrange` keeps the given order wherever it can (desired maps first, removals last) and moves only
 what must be moved. Where nobody lets go, or where maps wait for each other in a ring, the wish is turned down
 (`TurnedDown`) and the planner plans those maps again without it: a path joins in the next cycle, and in a ring of names
-one map goes to its WWID for the time being, which opens the ring. The ring is closed in the next cycle.
+one map goes to its WWID for the time being, which opens the ring. The ring is closed in the next cycle. In a ring of
+names and paths a name gives way, then a path of a map that keeps a usable one without it: a map that is loaded without
+any path that is known to be usable keeps that table until a path answers.
 
 In: parts and drafts of the planner. Out: an order. It must never make or drop a step.
 """
@@ -16,6 +18,7 @@ In: parts and drafts of the planner. Out: an order. It must never make or drop a
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
+from itertools import pairwise
 
 from actuators.steps import RecordStep, Step
 from controller.reconcile.plan import MapPlan
@@ -107,11 +110,15 @@ Claim = NameOf | PathOf
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Draft:
-    """A map's plan, and what it takes and lets go. `records`: what must be on file before the map's steps."""
+    """A map's plan, and what it takes and lets go. `records`: what must be on file before the map's steps.
+
+    `usable`: those paths of the table that it loads that are known to be usable.
+    """
 
     plan: MapPlan
     takes: frozenset[Claim] = frozenset()
     frees: frozenset[Claim] = frozenset()
+    usable: frozenset[Claim] = frozenset()
     records: tuple[RecordStep, ...] = ()
     refusal_met: bool = False
     """Whether it wanted a step that was refused earlier."""
@@ -143,7 +150,7 @@ Owners = Mapping[Claim, tuple[Wwid | None, ...]]
 def arrange(drafts: Sequence[Draft], owners: Owners) -> Arrangement:
     """Order drafts so that whoever lets go comes before whoever takes. `owners`: who has each claim now."""
     refused, waits_for = _resolve(drafts, owners)
-    order, rings = _sorted(len(drafts), waits_for)
+    order, rings = _sorted(drafts, waits_for)
     for index, other in rings:
         refused += [
             TurnedDown(drafts[index].plan.wwid, claim, drafts[other].plan.wwid, ring=True)
@@ -182,9 +189,10 @@ def _claim_key(claim: Claim) -> tuple[int, str]:
     return (0, claim.name) if isinstance(claim, NameOf) else (1, claim.dev)
 
 
-def _sorted(count: int, waits_for: Waits) -> tuple[list[int], list[tuple[int, int]]]:
+def _sorted(drafts: Sequence[Draft], waits_for: Waits) -> tuple[list[int], list[tuple[int, int]]]:
     """Depth first without recursion (a chain of renames may be as long as there are maps): the order, and for each
-    ring the waiting that closes it."""
+    ring the waiting that is given up."""
+    count = len(drafts)
     if not waits_for:
         return list(range(count)), []
     order: list[int] = []
@@ -201,8 +209,24 @@ def _sorted(count: int, waits_for: Waits) -> tuple[list[int], list[tuple[int, in
                 state[index] = 2
                 order.append(index)
             elif state[following] == 1:
-                rings.append((index, following))
+                rings.append(_weakest(drafts, [at for at, _ in stack], following, waits_for))
             elif state[following] == 0:
                 state[following] = 1
                 stack.append((following, iter(waits_for.get(following, ()))))
     return order, rings
+
+
+def _weakest(drafts: Sequence[Draft], trail: Sequence[int], first: int, waits_for: Waits) -> tuple[int, int]:
+    """Which waiting of a ring is given up: see the theory above; the one that closes the ring if all are alike.
+
+    `trail`: each waits for the next; the last one waits for `first`, which closes the ring.
+    """
+    ring = trail[trail.index(first) :]
+
+    def loss(edge: tuple[int, int]) -> int:
+        claims = waits_for[edge[0]][edge[1]]
+        if all(isinstance(claim, NameOf) for claim in claims):
+            return 0
+        return 1 if drafts[edge[0]].usable.difference(claims) else 2
+
+    return min([(ring[-1], first), *pairwise(ring)], key=loss)

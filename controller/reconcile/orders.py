@@ -61,6 +61,11 @@ def _sized(each: DesiredMap, live: Sectors | None, orders: Orders, auto_resize: 
     return replace(each, table=replace(each.table, size=live))
 
 
+def without_device(orders: Orders, name: DeviceName) -> Orders:
+    """The orders when the device of this name is gone: they were about it, and not about who gets the name next."""
+    return replace(orders, removed_paths=orders.removed_paths - {name}, failed_paths=orders.failed_paths - {name})
+
+
 def fulfilled(orders: Orders, *, reloaded: Iterable[Wwid] = (), sized: Iterable[Wwid] = ()) -> Orders:
     """The orders without what was done."""
     return replace(orders, reload=orders.reload.difference(reloaded), resize=orders.resize.difference(sized))

@@ -63,7 +63,7 @@ def _settle(view: View) -> tuple[Draft, ...]:
         arrangement = arrange(list(drafts.values()), owners)
         fresh = [each for each in arrangement.turned_down if (each.wwid, each.claim) not in known]
         if not arrangement.turned_down:
-            return arrangement.drafts
+            return _followed_up(view, arrangement.drafts, known)
         if not fresh:
             raise InvariantBroken(f"claims turned down are claimed again: {arrangement.turned_down}")
         claimed = frozenset(claim for draft in drafts.values() for claim in draft.takes)
@@ -74,10 +74,22 @@ def _settle(view: View) -> tuple[Draft, ...]:
             drafts[wwid] = _draft(view, wwid, limits[wwid])
 
 
+def _followed_up(view: View, drafts: tuple[Draft, ...], denied: Iterable[tuple[Wwid, Claim]]) -> tuple[Draft, ...]:
+    """The drafts, those looked at again at once that could not have what this very plan makes free for them."""
+    free = frozenset[Claim]().union(*(draft.frees for draft in drafts))
+    free = free.difference(*(draft.takes for draft in drafts))
+    again = {wwid for wwid, claim in denied if claim in free}
+    return tuple(
+        [
+            replace(draft, plan=replace(draft.plan, wake_at=view.now)) if draft.plan.wwid in again else draft
+            for draft in drafts
+        ]
+    )
+
+
 def _limited(limits: Limits, denied: TurnedDown, *, view: View, claimed: frozenset[Claim]) -> Limits:
     if isinstance(denied.claim, PathOf):
-        withheld = limits.withheld | {denied.claim.dev}
-        return replace(limits, withheld=withheld, again=limits.again or denied.ring)
+        return replace(limits, withheld=limits.withheld | {denied.claim.dev})
     own = Alias(denied.wwid)
     if denied.claim == NameOf(own) and view.wanted[denied.wwid].alias.value != own:
         return replace(limits, no_park=True)
@@ -176,14 +188,13 @@ def _existing(
         *purging.parts(view, live),
         *([naming] if naming else []),
     ]
-    if limits.again and (table is not None or any(part.steps for part in parts)):
-        parts.append(Part(phase=Phase.TALK, wake_at=view.now))
     parts, met = gated(view, live.wwid, parts)
     takes, frees = _claims(live, load.table, parts)
     return Draft(
         plan=joined(view, live.wwid, [load.part, *parts]),
         takes=takes,
         frees=frees,
+        usable=frozenset([PathOf(dev) for dev in loaded or () if known[dev].usable]),
         records=records.remember(view, live.wwid),
         refusal_met=met or met_table,
         failback_since=load.choice.since,

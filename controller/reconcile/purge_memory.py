@@ -10,6 +10,7 @@ In: answers, tries, the time. Out: the next memory. Pure; must never decide that
 
 from dataclasses import dataclass, replace
 
+from observers.changing import changed
 from observers.snapshot import Health, PathState
 
 TUR = "tur"
@@ -42,9 +43,9 @@ def answered(purging: Purging, answer: Health, *, now: float) -> Purging:
     if answer.state in INCONCLUSIVE:
         return purging
     if answer.state.usable:
-        return replace(NOT_PURGED, running=purging.running)
+        return changed(NOT_PURGED, running=purging.running)
     if answer.state is not PathState.DISCONNECTED or answer.checker != TUR:
-        return replace(purging, disconnected_since=None)
+        return changed(purging, disconnected_since=None)
     return purging if purging.disconnected_since is not None else replace(purging, disconnected_since=now)
 
 

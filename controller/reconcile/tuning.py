@@ -84,7 +84,14 @@ def _with(view: View, plan: MapPlan, due: Sequence[Tuning], now: Mapping[str, st
         action=ACTION if steps and not plan.steps else plan.action,
         steps=(*plan.steps[:first], *steps, *plan.steps[first:]),
         reasons=(*plan.reasons, *_reasons(due, now, kept)),
+        wake_at=_wake_at(plan.wake_at, (tried[file].retry_at for file in kept if file in tried), now=view.now),
     )
+
+
+def _wake_at(before: float | None, retries: Iterable[float | None], *, now: float) -> float | None:
+    """When the map is looked at again, at the latest when an attribute that refused is asked again."""
+    later = [at for at in retries if at is not None and at > now]
+    return min(later if before is None else [before, *later], default=None)
 
 
 def _reasons(due: Iterable[Tuning], now: Mapping[str, str], kept: Mapping[str, str]) -> list[str]:

@@ -18,7 +18,7 @@ from controller.reconcile.health import PathMemory
 from controller.reconcile.memory import merged, restricted
 from controller.reconcile.orders import NO_ORDERS, Orders
 from controller.reconcile.orders import wanted as ordered
-from controller.reconcile.plan import Memory
+from controller.reconcile.plan import MapPlan, Memory
 from controller.reconcile.planner import plan
 from controller.runtime.cycle import Decision
 from controller.runtime.world import Settle, World
@@ -180,5 +180,9 @@ def without(decision: Decision, idle: Collection[Wwid]) -> Decision:
     """The decision without the steps of some maps, which are looked at again when what they do now is done."""
     if not idle:
         return decision
-    maps = tuple(replace(each, steps=()) if each.wwid in idle else each for each in decision.plan.maps)
+    maps = tuple(_busy(each) if each.wwid in idle else each for each in decision.plan.maps)
     return replace(decision, plan=replace(decision.plan, maps=maps))
+
+
+def _busy(plan: MapPlan) -> MapPlan:
+    return replace(plan, action="held", steps=(), reasons=("its last steps are still being done",), wake_at=None)

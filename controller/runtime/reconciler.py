@@ -26,7 +26,7 @@ from controller.reconcile import safety
 from controller.reconcile.done import purge_started
 from controller.reconcile.forced import reload_all
 from controller.reconcile.memory import after_apply
-from controller.reconcile.orders import fulfilled
+from controller.reconcile.orders import fulfilled, without_device
 from controller.reconcile.plan import MapPlan
 from controller.runtime.applying import Outcomes, Work, divided, do
 from controller.runtime.checking import Checks
@@ -230,10 +230,12 @@ class Reconciler:
     def _seen(self, name: DeviceName, seen: Seen, now: float) -> None:
         match seen:
             case Seen.NEW:
+                self._decider.orders = without_device(self._decider.orders, name)
                 self.on_path(name, self._world.path(name))
                 self._checks.appeared(name, now=now)
                 self.decide_on_everything(now=now)
             case Seen.GONE:
+                self._decider.orders = without_device(self._decider.orders, name)
                 self.on_path(name, None)
                 self._checks.vanished(name)
                 self.decide_on_everything(now=now)

@@ -134,6 +134,7 @@ class Service:
         self._state = DaemonState.CONFIGURE
         self._reload: _Reload | None = None
         self._readings = 0
+        self._readings = 0
         """Each has a lane of its own: one that hangs on a dead disk keeps no later one from succeeding."""
         self._alive_at = 0.0
         self._ready = False
@@ -221,10 +222,8 @@ class Service:
         apply(self._host, (), [(step,) for step in steps], udev_running=False, on_outcome=self.teller.done)
 
     def dump(self) -> None:
-        """Write the flight recorder, and tell the log what was last seen, decided and done, whatever its verbosity."""
-        self.dumps.dump(lambda _: None)
-        for event in list(self.bulletin):
-            self.teller.say(Level.ERROR, Kind.SERVICE, event.to_json())
+        """Write the flight recorder, and say where it is."""
+        self.dumps.dump(lambda text: self.teller.say(Level.WARNING, Kind.SERVICE, f"flight recorder: {text.strip()}"))
 
     def close(self) -> None:
         """Let go of everything."""

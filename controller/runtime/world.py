@@ -12,6 +12,7 @@ from enum import Enum
 
 from controller.runtime.cycle import Files
 from observers import devicemapper, nvme, runtime_files, sysfs, tunables
+from observers.changing import changed
 from observers.collect import host_facts
 from observers.config_files import Texts
 from observers.dmtable import DevT
@@ -177,11 +178,10 @@ class World:
         entry = self._entries.get(path.name)
         if entry is None or (entry.path.dev, entry.path.sysfs) != (path.dev, path.sysfs):
             return False
-        fresh = replace(entry, path=with_answers_of(entry.path, path), gaps=tuple(gaps))
+        fresh = changed(entry, path=with_answers_of(entry.path, path), gaps=tuple(gaps))
         self._entries[path.name] = fresh
-        changed = fresh != entry
-        self.generation += changed
-        return changed
+        self.generation += fresh is not entry
+        return fresh is not entry
 
     def resampled(self, path: Path) -> bool:
         """What sysfs says now of attributes that change by themselves; whether that is news."""
@@ -257,15 +257,17 @@ class World:
 
 def with_answers_of(path: Path, told: Path) -> Path:
     """A path with what the same device answered before: health, identity, and access states as it reported them."""
+    if told is path:
+        return path
     group = path.alua.group if told.alua.group is None else told.alua.group
-    alua = replace(
+    alua = changed(
         path.alua,
         tpgs=told.alua.tpgs,
         group=group,
         reported_state=told.alua.reported_state,
         reported_preferred=told.alua.reported_preferred,
     )
-    return replace(
+    return changed(
         path,
         health=told.health,
         alua=alua,

@@ -86,6 +86,8 @@ def multipathd_page() -> str:
         "Its configuration is read at its start and at",
         ".BR reconfigure .",
         "It gives the kernel the same tables as multipathd of multipath\\-tools, and answers the same commands.",
+        "Persistent reservations are not kept: commands that would change them are answered by fail, and so is",
+        ".BR \"reset map\" .",
         ".PP",
         "With a command it is a client of the daemon that runs.",
         ".SH OPTIONS", *_list(_DAEMON_OPTIONS),

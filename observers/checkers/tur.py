@@ -73,7 +73,7 @@ def check(task: Task) -> Dialogue[Answer]:
         answer, final = _judge(reply, sense)
         if final:
             break
-    return replace(answer, attentions=met)
+    return replace(answer, attentions=met) if met else answer
 
 
 def _refused(error: OSError) -> Answer:

@@ -147,7 +147,7 @@ def pack(block: Superblock, *, member_sectors: Sectors) -> bytes:
     data = bytearray(BLOCK)
     if block.version == "0.90":
         uuid = struct.unpack("=4I", raw)
-        kilobytes = place("0.90", member_sectors) // 1024
+        kilobytes = _kilobytes(member_sectors)
         counts = (kilobytes, block.disks, block.disks)
         _OLD.pack_into(data, 0, MAGIC, 0, _OLD_MINOR, 0, 0, uuid[0], 0, block.level, *counts, 0, 0, *uuid[1:])
         struct.pack_into("=I", data, _OLD_CHECKSUM, _old_checksum(bytes(data)))
@@ -157,3 +157,11 @@ def pack(block: Superblock, *, member_sectors: Sectors) -> bytes:
     struct.pack_into("<I", data, _NEW_MEMBERS, block.disks)
     struct.pack_into("<I", data, _NEW_CHECKSUM, _new_checksum(bytes(data)))
     return bytes(data)
+
+
+def _kilobytes(member_sectors: Sectors) -> int:
+    """What version 0.90 says of a member's size; it has 32 bits for that."""
+    kilobytes = place("0.90", member_sectors) // 1024
+    if kilobytes > 0xFFFFFFFF:
+        raise MdFormatError(f"version 0.90 can't be on a device of {member_sectors} sectors: it counts up to 4 TiB")
+    return kilobytes

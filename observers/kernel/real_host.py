@@ -1,4 +1,4 @@
-"""The real host: every system call of the project is made here, or in `observers.kernel.ioctl` on behalf of this.
+"""The real host: every system call of a `Host` is made here, or in `observers.kernel.ioctl` on behalf of this.
 
 In: the calls of `observers.host.Host`. Out: what the kernel answered; a refusal is an `OSError`. Any thread may call.
 It must never retry, log or decide; only what could damage memory, or a change where reading was asked for, is refused
@@ -13,7 +13,7 @@ import os
 import tempfile
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from observers import udev_database
 from observers.dmtable import DevT
@@ -32,10 +32,17 @@ _SEMAPHORE_MODE = 0o600  # as libdevmapper makes them, so that its tools see not
 
 
 class RealHost:
-    """A `Host` over the running kernel. `dm_control` is the node of device-mapper, opened at its first use."""
+    """A `Host` over the running kernel. `dm_control` is the node of device-mapper, opened at its first use.
 
-    def __init__(self, *, dm_control: str = DM_CONTROL) -> None:
+    `udev`: who knows a device's properties; None: the database's files are read here, without a library, as a daemon
+    and the programs that udev runs for every disk need it.
+    """
+
+    def __init__(
+        self, *, dm_control: str = DM_CONTROL, udev: Callable[[DeviceName], Mapping[str, str]] | None = None
+    ) -> None:
         self._dm_control = dm_control
+        self._udev = udev
         self._dm_descriptor: int | None = None
         self._dm_opening = threading.Lock()
 
@@ -123,6 +130,8 @@ class RealHost:
 
     def udev_properties(self, name: DeviceName, /) -> Mapping[str, str]:
         """See `ReadHost`."""
+        if self._udev is not None:
+            return self._udev(name)
         return udev_database.properties(name, self.read_file, self.real_path)
 
     def scsi_inquire(self, name: DeviceName, cdb: bytes, /, *, reply_length: int, timeout: float) -> ScsiReply:

@@ -84,17 +84,21 @@ def main() -> None:
     options = parser.parse_args()
     virtual, meter = running(options.paths)
     checks = _counted(virtual)
-    profile = cProfile.Profile(time.thread_time)
+    profile = cProfile.Profile()
     begin = time.thread_time()
     if options.profile:
         profile.enable()
     virtual.live(60.0 * options.minutes)
     profile.disable()
     spent = time.thread_time() - begin - meter.spent
-    print(f"{options.paths} paths, {checks[0] / options.minutes:.0f} checks a minute: {spent / checks[0] * 1e6:.0f} µs a")
+    print(
+        f"{options.paths} paths, {checks[0] / options.minutes:.0f} checks a minute: {spent / checks[0] * 1e6:.0f} µs a"
+    )
     print(f"check, {spent / options.minutes * 1e3:.0f} ms a minute; the sandbox took {meter.spent:.1f} s besides")
     if options.profile:
-        pstats.Stats(profile).sort_stats("tottime").print_stats("controller/r|observers|desired|dataclasses|<string>", 45)
+        pstats.Stats(profile).sort_stats("tottime").print_stats(
+            "controller/r|observers|desired|dataclasses|<string>", 45
+        )
 
 
 def _counted(virtual: Virtual) -> list[int]:

@@ -4,7 +4,7 @@ import socket
 import struct
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from itertools import count
 from pathlib import Path
 
@@ -51,7 +51,8 @@ class Stub:
                 reply = self._answer(body.partition(b"\0")[0].decode("utf-8", "surrogateescape").strip())
                 if reply is None:
                     return
-                connection.sendall(frame(reply) if isinstance(reply, str) else reply)
+                with suppress(BrokenPipeError, ConnectionResetError):  # a client may go before it has read all
+                    connection.sendall(frame(reply) if isinstance(reply, str) else reply)
 
 
 @contextmanager

@@ -20,6 +20,7 @@ LETTERS = "ab:c::"
         pytest.param(["-a", "--", "-a"], [("a", None)], ["-a"], id="two dashes end the options"),
         pytest.param(["-", ""], [], ["-", ""], id="a dash alone is a word"),
         pytest.param(["-b", "-a"], [("b", "-a")], [], id="an argument may look like an option"),
+        pytest.param(["-b", ""], [("b", "")], [], id="an argument may be empty"),
     ],
 )
 def test_what_a_command_line_means(arguments: list[str], options: Options, words: list[str]) -> None:
@@ -44,4 +45,4 @@ def test_without_optional_arguments_it_is_getopt_of_the_standard_library(argumen
         with pytest.raises(BadOption):
             parse(arguments, "ab:")
         return
-    assert parse(arguments, "ab:") == ([(name[1:], value or None) for name, value in expected], words)
+    assert parse(arguments, "ab:") == ([(name[1], value if name == "-b" else None) for name, value in expected], words)

@@ -2,6 +2,7 @@
 
 import base64
 import zlib
+from uuid import UUID
 
 import pytest
 from hypothesis import given
@@ -21,6 +22,9 @@ from observers.kernel.md_superblock import (
 
 SIZE = Sectors(131072)
 """Sectors of the disk that the samples come from."""
+
+LARGEST_OLD = 2**33 + 127
+"""Sectors of the largest device that can have a superblock of version 0.90: a little over 4 TiB."""
 
 SAMPLES = {
     "1.2": (
@@ -120,13 +124,25 @@ def test_more_members_than_fit_are_no_superblock() -> None:
         unpack(bytes(data), "1.2")
 
 
-@given(
-    st.sampled_from(VERSIONS), st.uuids().map(str), st.integers(1, 384), st.integers(256, 2**41), st.integers(-10, 10)
+MEMBERS = st.tuples(st.just("0.90"), st.integers(256, LARGEST_OLD)) | st.tuples(
+    st.sampled_from(VERSIONS[1:]), st.integers(256, 2**41)
 )
-def test_what_is_packed_is_unpacked(version: str, uuid: str, disks: int, size: int, level: int) -> None:
+"""Versions, each with a size of a device that it can be on."""
+
+
+@given(MEMBERS, st.uuids().map(str), st.integers(1, 384), st.integers(-10, 10))
+def test_what_is_packed_is_unpacked(member: tuple[str, int], uuid: str, disks: int, level: int) -> None:
+    version, size = member
     block = Superblock(version=version, uuid=uuid, level=level, disks=disks)
     back = unpack(pack(block, member_sectors=Sectors(size)), version)
     assert (back.uuid, back.level, back.disks) == (uuid, level, disks)
+
+
+def test_version_0_90_can_not_be_on_a_device_whose_size_it_has_no_room_for() -> None:
+    block = Superblock(version="0.90", uuid=str(UUID(int=1)), level=0, disks=1)
+    assert unpack(pack(block, member_sectors=Sectors(LARGEST_OLD)), "0.90").disks == 1
+    with pytest.raises(MdFormatError, match=f"version 0.90 can't be on a device of {LARGEST_OLD + 1} sectors"):
+        pack(block, member_sectors=Sectors(LARGEST_OLD + 1))
 
 
 @given(st.sampled_from(VERSIONS), st.binary(max_size=BLOCK + 8))

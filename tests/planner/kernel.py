@@ -27,7 +27,7 @@ from actuators.steps import (
     WriteTunable,
 )
 from controller.reconcile.plan import Plan
-from desired.model import Desired
+from desired.model import Desired, DesiredMap
 from observers.dmtable import (
     DevT,
     GroupState,
@@ -113,7 +113,7 @@ def _step(step: Step, snapshot: Snapshot, desired: Desired) -> tuple[Snapshot, D
         case TriggerUevent() | WriteTunable():
             return snapshot, desired
         case DeletePath():
-            return replace(snapshot, paths=tuple(each for each in snapshot.paths if each.dev != step.dev)), desired
+            return _deleted(step.dev, snapshot), _without(desired, step.dev)
         case MarkFailed():
             return replace(snapshot, failed_wwids=(*snapshot.failed_wwids, step.wwid)), desired
         case UnmarkFailed():
@@ -131,6 +131,30 @@ def _step(step: Step, snapshot: Snapshot, desired: Desired) -> tuple[Snapshot, D
         raise Refusing(f"no device {step.map.uuid}")
     changed = _changed(step, live, snapshot)
     return replace(snapshot, maps=tuple(changed if each is live else each for each in snapshot.maps)), desired
+
+
+def _deleted(dev: DevT, snapshot: Snapshot) -> Snapshot:
+    return replace(snapshot, paths=tuple(each for each in snapshot.paths if each.dev != dev))
+
+
+def _without(desired: Desired, dev: DevT) -> Desired:
+    """What is desired when a disk is gone: nobody can ask for it any more, nor for a map that it alone leads to."""
+    maps = (_thinner(each, dev) if dev in each.table.devices else each for each in desired.maps)
+    return replace(
+        desired,
+        maps=tuple(each for each in maps if each.table.groups),
+        admissions=tuple(each for each in desired.admissions if each.dev != dev),
+    )
+
+
+def _thinner(want: DesiredMap, dev: DevT) -> DesiredMap:
+    groups = (replace(each, paths=tuple(p for p in each.paths if p.dev != dev)) for each in want.table.groups)
+    left = tuple(each for each in groups if each.paths)
+    members = tuple(each for each in want.members if each.dev != dev)
+    usable = {each.dev for each in members if each.state.usable}
+    best = (number for number, each in enumerate(left, 1) if any(path.dev in usable for path in each.paths))
+    table = replace(want.table, groups=left, initial_group=next(best, min(1, len(left))))
+    return replace(want, members=members, table=table)
 
 
 def _names(snapshot: Snapshot) -> set[str]:

@@ -10,7 +10,21 @@ from controller.reconcile.plan import Memory, Plan
 from controller.reconcile.planner import plan
 from desired.model import Desired
 from observers.snapshot import PathState, Snapshot
-from tests.planner.builders import HOST, NOW, desire, kinds, only, planned, running, snapshot, wanted
+from tests.planner.builders import (
+    HOST,
+    NOW,
+    SIZE,
+    desire,
+    disk,
+    group,
+    kinds,
+    only,
+    planned,
+    running,
+    snapshot,
+    table,
+    wanted,
+)
 
 BUSY = Refused(16, "device or resource busy")
 MARKED = snapshot(failed_wwids=(wanted("a", [0]).wwid,))
@@ -48,6 +62,15 @@ def test_a_refused_step_is_tried_again_in_time_and_waits_longer_after_that() -> 
 def test_another_step_is_tried_at_once() -> None:
     _, memory = attempt(MARKED, desire(wanted("a", [0])), Memory(), NOW, BUSY)
     assert kinds(planned(MARKED, desire(wanted("a", [0, 1])), memory).steps) == ["CreateMap", "UnmarkFailed"]
+
+
+def test_what_waits_for_a_step_that_is_held_is_not_looked_at_again_at_once() -> None:
+    want = desire(wanted("a", [0], shape=table(group(0), size=2 * SIZE)))
+    snap = snapshot(running(wanted("a", [0]), failed=[0]), disks=[disk(0, size=2 * SIZE)])
+    made, memory = attempt(snap, want, Memory(), NOW, BUSY)
+    assert (kinds(made.steps), made.wake_at) == (["ReinstatePath"], NOW)
+    made, memory = plan(snap, want, memory, NOW + 2)
+    assert (made.steps, made.wake_at) == ((), NOW + FIRST_WAIT)
 
 
 def test_the_other_steps_of_the_map_go_on() -> None:

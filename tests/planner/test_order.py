@@ -7,7 +7,7 @@ from controller.reconcile.memory import after_apply
 from controller.reconcile.plan import Memory, Plan
 from controller.reconcile.planner import plan
 from desired.model import Desired, Verdict
-from observers.dmtable import DevT
+from observers.dmtable import DevT, parse_table
 from observers.snapshot import Alias, DmDevice, DmUuid, Map, PathState, Snapshot
 from tests.planner.builders import (
     NOW,
@@ -20,6 +20,7 @@ from tests.planner.builders import (
     planned,
     running,
     snapshot,
+    states_of,
     table,
     wanted,
 )
@@ -39,6 +40,10 @@ def cycles(snap: Snapshot, desired: Desired) -> tuple[int, Snapshot]:
             return count, snap
         snap, desired = apply(made, snap, desired)
     raise AssertionError("no end of planning")
+
+
+def loads(made: Plan) -> list[ReloadMap]:
+    return [step for step in made.steps if isinstance(step, ReloadMap)]
 
 
 def names(maps: Sequence[Map]) -> dict[str, str]:
@@ -186,6 +191,40 @@ def test_a_name_and_a_path_that_maps_wait_for_in_a_ring_are_right_after_two_cycl
     for want in (desire(a, b), desire(b, a)):
         count, end = cycles(snap, want)
         assert (count, names(end.maps)) == (2, {"a": "b", "b": "c"})
+
+
+def test_in_a_ring_of_names_and_paths_a_map_gets_its_paths_and_another_waits_for_its_name() -> None:
+    states = states_of(PathState.WILD, 0, 1)
+    bare = running(wanted("a", [0, 1], alias="c"), table=None, status=None)
+    snap = snapshot(bare, running(wanted("b", [1]), number=1), states=states)
+    a, b = wanted("a", [0, 1], states=states), wanted("b", [2], alias="c")
+    for want in (desire(a, b), desire(b, a)):
+        made = planned(snap, want)
+        assert devs(0, 1) in [parse_table(step.size, step.table).devices for step in loads(made)]
+        _, end = cycles(snap, want)
+        assert names(end.maps) == {"a": "a", "b": "c"}
+
+
+def test_in_a_ring_of_paths_the_map_that_keeps_a_usable_path_waits() -> None:
+    states = {0: PathState.WILD, 1: PathState.WILD, 3: PathState.DELAYED}
+    snap = snapshot(running(wanted("a", [3])), running(wanted("b", [1]), number=1), states=states)
+    a, b = wanted("a", [0, 1], states=states), wanted("b", [2, 3], states=states)
+    for want in (desire(a, b), desire(b, a)):
+        count, end = cycles(snap, want)
+        assert count == 2
+        assert [each.table.devices for each in end.maps if each.table] == [devs(0, 1), devs(2, 3)]
+
+
+def test_a_ring_of_paths_with_a_new_map_beside_it_is_opened_where_a_usable_path_is_left() -> None:
+    states = {4: PathState.WILD}
+    snap = snapshot(running(wanted("b", [0])), running(wanted("c", [1, 2]), number=1), states=states)
+    new, b, c = wanted("a", [1]), wanted("b", [2, 3]), wanted("c", [0, 4], states=states)
+    for want in (desire(new, b, c), desire(new, c, b), desire(c, b, new)):
+        made = planned(snap, want)
+        assert (sorted(order(made)), made.wake_at) == (["a", "b", "c"], NOW)
+        count, end = cycles(snap, want)
+        assert count == 2
+        assert {each.table.devices for each in end.maps if each.table} == {devs(1), devs(2, 3), devs(0, 4)}
 
 
 def test_a_map_that_waits_for_a_path_of_another_says_so() -> None:

@@ -18,7 +18,7 @@ from observers.snapshot import Alias, DeviceName, PathState
 from tests.health.paths import NOW, stored
 from tests.health.paths import check as checked
 from tests.planner.bad_plans import of
-from tests.planner.builders import desire, dev, kinds, only, running, snapshot, uuid, wanted
+from tests.planner.builders import desire, dev, devs, kinds, only, running, snapshot, uuid, wanted
 from tests.planner.resident import Host, caring
 
 UP, DOWN, GONE = PathState.UP, PathState.DOWN, PathState.DISCONNECTED
@@ -144,6 +144,23 @@ def test_a_path_whose_device_is_gone_leaves_its_map() -> None:
     it = host(GONE, UP)
     it.cycle()
     assert [path.name for path in it.snapshot.paths] == ["sdb"]
+    it.cycle()
+    (live,) = it.snapshot.maps
+    assert live.table is not None
+    assert live.table.devices == devs(1)
+
+
+def test_a_path_whose_device_was_deleted_before_it_joined_is_not_loaded_later() -> None:
+    it = host(UP, GONE)
+    small = running(wanted("a", [0]), udev={}, open_count=1)
+    it.snapshot = replace(it.snapshot, maps=(small,))
+    first = it.cycle()
+    assert [step.name for step in first.steps if isinstance(step, DeletePath)] == ["sdb"]
+    it.cycle()
+    assert it.cycle().steps == ()
+    (live,) = it.snapshot.maps
+    assert live.table is not None
+    assert live.table.devices == devs(0)
 
 
 def delete(number: int = 0, sysfs: str = "") -> DeletePath:

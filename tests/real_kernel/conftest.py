@@ -62,21 +62,36 @@ def machines() -> Iterator[Machines]:
         SHARED.close()
 
 
+def _guest(machines: Machines, kernel: str) -> Guest:
+    """A guest with this kernel; where it can't be had the test is skipped, or fails if it is required."""
+    try:
+        return Guest(machines.get(kernel))
+    except NoSuchKernel as reason:
+        pytest.skip(str(reason))
+    except VmUnavailable as reason:
+        if os.environ.get(REQUIRED) == "1":
+            pytest.fail(str(reason), pytrace=False)
+        pytest.skip(str(reason))
+
+
 @pytest.fixture
 def boot(machines: Machines) -> Iterator[Callable[[str], Guest]]:
     """Gives a clean guest with a kernel of one's choice; cleans up after the test."""
+    yield from _booting(machines)
+
+
+@pytest.fixture(scope="module")
+def lasting(machines: Machines) -> Iterator[Callable[[str], Guest]]:
+    """As `boot`, for a whole module, whose tests share what was set up for all; cleans up after the last."""
+    yield from _booting(machines)
+
+
+def _booting(machines: Machines) -> Iterator[Callable[[str], Guest]]:
     used: set[str] = set()
 
     def boot_kernel(kernel: str) -> Guest:
         used.add(kernel)
-        try:
-            return Guest(machines.get(kernel))
-        except NoSuchKernel as reason:
-            pytest.skip(str(reason))
-        except VmUnavailable as reason:
-            if os.environ.get(REQUIRED) == "1":
-                pytest.fail(str(reason), pytrace=False)
-            pytest.skip(str(reason))
+        return _guest(machines, kernel)
 
     yield boot_kernel
     for kernel in used:

@@ -56,3 +56,21 @@ def md_multipath(guest: Guest, *, metadata: str, paths: int) -> list[str]:
 def lio_paths(guest: Guest, disk: int) -> list[str]:
     """The device numbers of a LIO disk in the order of its paths."""
     return [device for (_, lun), device in sorted(guest.numbers().items()) if lun == disk]
+
+
+def iscsi_name(disk: int) -> str:
+    """The WWID of a disk of the iSCSI target."""
+    return f"36001405{0x2AB00000 + disk:08x}00004000800000000"
+
+
+def iscsi(guest: Guest, *, disks: int, paths: int) -> None:
+    """Disks of LIO behind several sessions of open-iscsi: the first half optimized. One more is no LUN."""
+    guest.sh(f"rig-iscsi up {disks} {paths}")
+
+
+def iscsi_disk(guest: Guest, *, path: int, lun: int) -> str:
+    """The name of a disk by its session and its LUN."""
+    port = 3259 + path
+    session = f"grep -lx {port} /sys/class/iscsi_connection/connection*/persistent_port | grep -o 'connection[0-9]*'"
+    found = f"ls -d /sys/class/iscsi_session/session$({session} | tr -dc 0-9)/device/target*/*:{lun}/block/sd*"
+    return guest.sh(f"basename $({found})").strip()

@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 
 import pytest
@@ -33,7 +34,7 @@ class Daemon:
             return None
         if command == "show daemon":
             return f"pid {self.pid} idle\n"
-        if command.startswith("list events since "):
+        if command.startswith("list events since ") and command not in self.replies:
             since = int(command.split()[-1])
             return "".join(event(number) for number in range(max(since + 1, self.kept), self.count + 1)) or "ok\n"
         return self.replies.get(command, HELP)
@@ -81,6 +82,14 @@ def test_an_event_names_map_path_and_reason() -> None:
     assert daemon_commands.text_line(document).endswith("data: sdb: event 7 (no answer)")
 
 
+def test_a_name_that_is_no_text_is_printed_all_the_same(daemon: Daemon, served: Stub, capsys: Out) -> None:
+    daemon.replies["list events since 0"] = event(1, path="sd\udc80")
+    assert mpathctl(["events", "--socket", served.name]) == 0
+    assert "sd\\udc80: event 1" in capsys.readouterr().out
+    assert mpathctl(["events", "--json", "--socket", served.name]) == 0
+    assert json.loads(capsys.readouterr().out)["path"] == "sd\udc80"
+
+
 def follow(monkeypatch: pytest.MonkeyPatch, served: Stub, *happenings: object) -> int:
     """Follow; before each further question one thing happens, and after all of them somebody presses Ctrl-C."""
     left = list(happenings)
@@ -92,7 +101,7 @@ def follow(monkeypatch: pytest.MonkeyPatch, served: Stub, *happenings: object) -
         assert callable(happen)
         happen()
 
-    monkeypatch.setattr(daemon_commands.time, "sleep", pause)
+    monkeypatch.setattr(time, "sleep", pause)
     return mpathctl(["events", "--follow", "--json", "--socket", served.name])
 
 

@@ -2,6 +2,8 @@
 
 import errno
 import json
+import subprocess
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -221,6 +223,27 @@ def test_who_asks_is_told_when_it_can_not_be_written(daemon: Virtual, monkeypatc
 
     monkeypatch.setattr(daemon.host, "replace_file", full)
     assert daemon.ask("dump recorder") == "fail\n/run/mpathctl: No space left on device\n"
+
+
+def test_nothing_is_loaded_when_it_is_written() -> None:
+    """Also not when metrics are written, or a changed configuration is looked at."""
+    program = """
+import sys
+from tests.service.test_config_news import Watched, other
+from tests.service.virtual import Virtual
+from controller.runtime.textfile import Textfile
+
+watched = Watched()
+daemon = watched.daemon
+before = set(sys.modules)
+daemon.service.loop.add([Textfile(daemon.service, daemon.host, "/var/x.prom").chore])
+assert daemon.ask("dump recorder").startswith("/run/")
+assert watched.write(other(watched.text))
+assert daemon.host.read_file("/var/x.prom")
+print(sorted(set(sys.modules) - before))
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=300)
+    assert done.stdout == "[]\n"
 
 
 # ---- decided again

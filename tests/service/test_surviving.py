@@ -1,5 +1,6 @@
 """What must not end the daemon, nor let it run hot, nor let it grow: defects, hung jobs, overtaken answers."""
 
+import math
 from collections.abc import Callable
 
 import pytest
@@ -214,10 +215,8 @@ def test_a_source_of_events_with_a_defect_neither_ends_the_loop_nor_makes_it_run
 
 
 def test_a_path_that_was_to_be_asked_and_is_not_any_more_does_not_keep_the_start_from_its_end(
-    monkeypatch: pytest.MonkeyPatch,
+    daemon: Virtual, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    daemon = Virtual("small")
-    daemon.service.loop.round(longest=0.0)
     checks = daemon.service.checks
     checks._expecting.add(DeviceName("sda"))
     monkeypatch.setattr(checks, "_probe", lambda _path: None)
@@ -290,13 +289,10 @@ def test_jobs_that_were_cancelled_leave_nothing_behind() -> None:
     assert taken.ticket == 1000
 
 
-def test_jobs_without_an_end_leave_nothing_behind(daemon: Virtual) -> None:
-    for number in range(50):
-        daemon.host.happen("offline" if number % 2 else "online", "sdb")
-        daemon.ask("reload map data")
-        daemon.live(1)
-    daemon.live(120)
-    assert not [lane for at, _, lane in daemon.service.lanes._deadlines if at == float("inf")]
+def test_a_job_without_an_end_is_not_among_the_deadlines(daemon: Virtual) -> None:
+    service = daemon.service
+    service.executor.call("a job", lambda: None, lambda _: None, limit=math.inf)
+    assert not [at for at, _, _ in service.lanes._deadlines if at == math.inf]
 
 
 def test_maps_that_are_gone_leave_nothing_behind(daemon: Virtual) -> None:
@@ -332,3 +328,16 @@ def test_a_number_that_a_name_had_before_is_nobodys() -> None:
         assert path is not None
         assert world.name_of(path.dev) == other
     assert len(world._by_number) == len(world.names)
+
+
+def test_an_order_about_a_device_does_not_outlive_it(daemon: Virtual) -> None:
+    daemon.ask("del path sdb")
+    daemon.ask("fail path sdd")
+    for name in ("sdb", "sdd"):
+        daemon.host.happen("delete", name)
+    daemon.until(lambda: not {"sdb", "sdd"} & {str(name) for name in daemon.service.world.names})
+    orders = daemon.service.decider.orders
+    assert not orders.removed_paths
+    assert not orders.failed_paths
+    daemon.host.happen("scan", "1", "2")
+    daemon.until(lambda: len(daemon.active("data")) == 4 and all(daemon.active("data").values()), within=60)

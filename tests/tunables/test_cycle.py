@@ -141,6 +141,7 @@ def test_an_attribute_that_refused_is_asked_again_after_a_while() -> None:
     later = decide(san, memory)
     assert writes(later) == []
     assert "not now: refused (no); tries again in 300 s" in plan_text(later.plan)
+    assert later.plan.wake_at == san.monotonic() + LONGEST_WAIT
     san.advance(LONGEST_WAIT)
     assert writes(decide(san, memory)) == writes(first) != []
 

@@ -115,6 +115,11 @@ class Machine:
         request = {"program": program, "python": sys.executable, "words": list(words)}
         return self._ask(request, timeout=timeout, doing=shlex.join(words))
 
+    def leave_preloaded(self, program: str, words: Sequence[str], *, log: str) -> None:
+        """Start a Python program likewise, and leave it behind; what it says goes to a file in the guest."""
+        request = {"program": program, "python": sys.executable, "words": list(words), "log": log}
+        self._ask(request, timeout=RUN_TIMEOUT, doing=shlex.join(words))
+
     def _ask(self, request: dict[str, Any], *, timeout: float, doing: str) -> Done:
         try:
             self._channel.sendall(json.dumps({**request, "timeout": timeout}).encode() + b"\n")

@@ -1,9 +1,10 @@
 """Runs in the guest: takes one JSON line after another from a virtio port, does what it says, answers with one line.
 
 In: `{"timeout": SECONDS, "files": {PATH: TEXT}}` with either `"script": TEXT`, for bash, or `"program":
-"MODULE:FUNCTION", "python": PATH, "words": [...]`, for `preloaded.py`. Out: `{"status": N, "out": TEXT, "err": TEXT}`;
-status 124 when the time ran out. Output goes to files, not to pipes, so that a daemon that a script leaves behind does
-not hold the answer up. Uses only the standard library of the guest's own Python.
+"MODULE:FUNCTION", "python": PATH, "words": [...]`, for `preloaded.py`; with `"log": PATH` that is left behind, and its
+output goes there. Out: `{"status": N, "out": TEXT, "err": TEXT}`; status 124 when the time ran out. Output goes to
+files, not to pipes, so that a daemon that a script leaves behind does not hold the answer up. Uses only the standard
+library of the guest's own Python.
 """
 
 import json
@@ -41,7 +42,8 @@ class Preloaded:
         program = request["program"]
         process = self._waiting.pop(program, None) or self._start(request["python"], program)
         assert process.stdin is not None
-        line = json.dumps({"words": request["words"], "out": out, "err": err})
+        log = request.get("log")
+        line = json.dumps({"words": request["words"], "out": log or out, "err": log or err, "stay": log is not None})
         process.stdin.write(line + "\n")
         process.stdin.flush()
         answer = self._answer(process, request["timeout"])
