@@ -61,6 +61,11 @@ def find(reader: Reader, name: DeviceName) -> Disk | None:
     return None if hidden == "1" else Disk(name, sysfs)
 
 
+def is_hidden(reader: Reader, name: DeviceName) -> bool:
+    """Whether a block device has no node, as the paths of native NVMe multipath."""
+    return reader.text(f"{_SYS_BLOCK}/{name}/hidden", "hidden", quiet=NOT_PROVIDED | VANISHED) == "1"
+
+
 def incarnation(reader: Reader, disk: Disk) -> tuple[str, ...] | None:
     """What differs when another device took the name: compare two to know that all between was read from one device.
 

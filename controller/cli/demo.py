@@ -1,4 +1,4 @@
-"""`mpathctl demo`: the main job on the shipped scenarios, with the topology before and after.
+"""`mpathctl demo`: the main job on three of the shipped scenarios, with the topology before and after.
 
 It runs on the in-memory kernel. Where the host itself has multipath disks it also plans for those, and never does more
 than that: the real host is only ever handed to the observers.

@@ -1,7 +1,7 @@
 """What the daemon saw, decided and did, as values; and those who want to hear of it.
 
-In: events from all parts of the daemon. Out: each event to every listener, in order. The last ones are kept for whoever comes late.
-It must never wait for a listener, nor fail because of one.
+In: events from all parts of the daemon. Out: each event to every listener, in order. The last ones are kept for whoever
+comes late. It must never wait for a listener, nor fail because of one.
 """
 
 import json

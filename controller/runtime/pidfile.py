@@ -1,12 +1,15 @@
 """The pidfile of the daemon, locked for as long as it runs, so that there is one daemon on a host: ours or multipathd.
 
-In: its path. Out: a descriptor that holds the lock. multipathd locks the same file in the same way (a POSIX record
-lock, fcntl(2) F_SETLK), so that neither starts beside the other. It must never take the place of a daemon that runs.
+In: its path. Out: a descriptor that holds the lock. multipathd takes a POSIX record lock on the same file (fcntl(2),
+F_SETLK). Ours is the open file description's (F_OFD_SETLK), which conflicts with that, so that neither starts beside
+the other; a record lock would be lost as soon as any descriptor of the file is closed in the process, and the file is
+read again and again to see which daemon runs. It must never take the place of a daemon that runs.
 """
 
 import errno
 import fcntl
 import os
+import struct
 from dataclasses import dataclass
 
 from observers.errors import MpathError
@@ -15,6 +18,9 @@ _MODE = 0o644
 _ROOM = 32
 """A process id has at most seven digits."""
 
+_WHOLE_FILE = struct.pack("hhqqi0q", fcntl.F_WRLCK, os.SEEK_SET, 0, 0, 0)
+"""A struct flock of fcntl(2): type, whence, start, length, and the process, which must be 0 here."""
+
 
 class AlreadyRunning(MpathError):
     """Another daemon holds the lock."""
@@ -22,7 +28,7 @@ class AlreadyRunning(MpathError):
 
 @dataclass(frozen=True, slots=True)
 class Pidfile:
-    """A pidfile that is ours. Closing the descriptor anywhere in the process would give the lock away."""
+    """A pidfile that is ours, for as long as the descriptor is open."""
 
     path: str
     descriptor: int
@@ -49,7 +55,7 @@ class Pidfile:
 
 def _lock(descriptor: int, path: str) -> None:
     try:
-        fcntl.lockf(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.fcntl(descriptor, fcntl.F_OFD_SETLK, _WHOLE_FILE)
     except OSError as error:
         if error.errno not in (errno.EACCES, errno.EAGAIN):
             raise

@@ -4,11 +4,9 @@ In: world, decisions, memories. Out: a `State`. Nothing is read and nobody is wa
 when the last event, answer or step came in, and says how old that is.
 """
 
-from collections.abc import Mapping
 from dataclasses import replace
 
 from controller.protocol.state import (
-    Action,
     Counters,
     DaemonLine,
     MapLine,
@@ -26,25 +24,15 @@ from controller.runtime.world import World
 from desired.model import Desired, DesiredMap, FailbackMode
 from observers.snapshot import DeviceName, Path, Snapshot, Wwid
 
-_ACTIONS = {
-    "create": Action.CREATE,
-    "reload": Action.RELOAD,
-    "resize": Action.RELOAD,
-    "rename": Action.RENAME,
-    "switch": Action.SWITCH,
-}
-
 
 class Portraitist:
-    """Makes states, and keeps the last until something changes. `actions`: what was last done to each map."""
+    """Makes states, and keeps the last until something changes."""
 
     def __init__(self, world: World, decider: Decider) -> None:
         self._world, self._decider = world, decider
         self._key: tuple[object, ...] = ()
         """What the last state was made of; the values themselves, as a number of one that is gone may come again."""
         self._state: State | None = None
-        self.actions: dict[Wwid, str] = {}
-        self.others: tuple[OtherDevice, ...] = ()
 
     def state(self, daemon: DaemonLine, *, now: float) -> State:
         """The world as it is known now."""
@@ -65,8 +53,8 @@ class Portraitist:
             now=now,
             observed_at=self._world.looked_at,
             paths=_path_lines(snapshot, desired, decider.memory),
-            maps=_map_lines(desired, decider.memory, self.actions, now=now),
-            others=self.others,
+            maps=_map_lines(desired, decider.memory, now=now),
+            others=tuple(OtherDevice(name, hidden=hidden) for name, hidden in self._world.others),
         )
 
 
@@ -92,21 +80,15 @@ def _path_line(path: Path, memory: PathMemory, priority: int | None, wanted: Des
     )
 
 
-def _map_lines(
-    desired: Desired, memory: Memory, actions: Mapping[Wwid, str], *, now: float
-) -> dict[Wwid, MapLine]:  # fmt: skip
+def _map_lines(desired: Desired, memory: Memory, *, now: float) -> dict[Wwid, MapLine]:
     wanted = {each.wwid: each for each in desired.maps}
-    return {
-        wwid: _map_line(wwid, wanted.get(wwid), memory, actions.get(wwid, ""), now=now)
-        for wwid in {**wanted, **memory.maps}
-    }
+    return {wwid: _map_line(wwid, wanted.get(wwid), memory, now=now) for wwid in {**wanted, **memory.maps}}
 
 
-def _map_line(wwid: Wwid, wanted: DesiredMap | None, memory: Memory, action: str, *, now: float) -> MapLine:
+def _map_line(wwid: Wwid, wanted: DesiredMap | None, memory: Memory, *, now: float) -> MapLine:
     known = memory.maps.get(wwid, MapMemory())
     counters = known.counters
     return MapLine(
-        action=_ACTIONS.get(action, Action.NONE),
         failback_due=_failback_due(wwid, wanted, memory),
         queueing_ends=None if known.expired else known.deadline,
         queueing_disabled=known.silenced,

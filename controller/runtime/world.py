@@ -62,6 +62,8 @@ class World:
         self._failed = runtime_files.failed_wwids(Reader(host, "host"))
         self._foreign = nvme.observe(Reader(host, "host"))
         self.generation = 0
+        self.others: tuple[tuple[DeviceName, bool], ...] = ()
+        """The block devices that can be no paths, of the last look at everything; and whether each is hidden."""
         self.looked_at = host.monotonic()
         """When (monotonic seconds) anything was last looked at."""
 
@@ -73,6 +75,7 @@ class World:
         reader = Reader(self._host, "host")
         names = sysfs.disk_names(reader)
         found = {name: self.refresh_path(name) for name in (*names, *(set(self._entries) - set(names)))}
+        self.others = tuple((name, sysfs.is_hidden(reader, name)) for name in names if self._is_other(name))
         self.refresh_maps()
         self._facts = host_facts(reader, self._kernel)
         self._failed = runtime_files.failed_wwids(reader)
@@ -80,6 +83,9 @@ class World:
         self._reader_gaps = tuple(reader.gaps)
         self.generation += 1
         return {name: seen for name, seen in found.items() if seen is not Seen.SAME}
+
+    def _is_other(self, name: DeviceName) -> bool:
+        return name not in self._entries and not name.startswith("dm-")
 
     def refresh_path(self, name: DeviceName) -> Seen:
         """One block device, as sysfs and udev know it."""

@@ -103,6 +103,14 @@ def test_a_second_one_is_refused(daemon: Daemon) -> None:
     assert daemon.pid == pid
 
 
+def test_debians_daemon_is_refused_beside_it(daemon: Daemon) -> None:
+    pid = daemon.pid
+    done = daemon.guest.machine.run(f"{CLIENT} -d -s < /dev/null", timeout=60)
+    assert done.status == 1, done.out + done.err
+    assert daemon.pid == pid
+    assert daemon.ask("show daemon") == f"pid {pid} idle"
+
+
 def test_killed_and_started_again_it_takes_over_without_loading_a_table(daemon: Daemon) -> None:
     daemon.guest.sh(READ)
     before = daemon.guest.maps()

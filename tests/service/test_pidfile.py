@@ -11,8 +11,18 @@ from controller.runtime.pidfile import AlreadyRunning, Pidfile
 
 _HOLD = """
 import sys
+from pathlib import Path
 from controller.runtime.pidfile import Pidfile
 held = Pidfile.take(sys.argv[1], pid=4711)
+Path(sys.argv[1]).read_text()
+print("held", flush=True)
+sys.stdin.read()
+"""
+_HOLD_AS_MULTIPATHD = """
+import fcntl, sys
+file = open(sys.argv[1], "w")
+fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+print("4711", file=file, flush=True)
 print("held", flush=True)
 sys.stdin.read()
 """
@@ -26,10 +36,14 @@ def test_the_file_holds_the_id_and_goes_away_with_the_daemon(tmp_path: Path) -> 
     assert not path.exists()
 
 
-def test_a_second_daemon_is_refused_and_told_who_holds_it(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "holder",
+    [pytest.param(_HOLD, id="ours, which has read the file"), pytest.param(_HOLD_AS_MULTIPATHD, id="multipathd")],
+)
+def test_a_second_daemon_is_refused_and_told_who_holds_it(tmp_path: Path, holder: str) -> None:
     path = tmp_path / "multipathd.pid"
     with subprocess.Popen(
-        [sys.executable, "-c", _HOLD, str(path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        [sys.executable, "-c", holder, str(path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     ) as other:
         assert other.stdout is not None
         assert other.stdout.readline() == "held\n"
@@ -37,6 +51,16 @@ def test_a_second_daemon_is_refused_and_told_who_holds_it(tmp_path: Path) -> Non
             Pidfile.take(str(path), pid=1)
         assert path.read_text() == "4711\n"
         other.kill()
+
+
+def test_multipathd_is_refused_beside_ours(tmp_path: Path) -> None:
+    path = tmp_path / "multipathd.pid"
+    held = Pidfile.take(str(path), pid=4711)
+    assert path.read_text() == "4711\n"
+    other = subprocess.run([sys.executable, "-c", _HOLD_AS_MULTIPATHD.replace('"w"', '"a"'), str(path)],
+                           stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)  # fmt: skip
+    assert "BlockingIOError" in other.stderr
+    held.release()
 
 
 def test_a_file_left_by_a_killed_daemon_is_taken_over(tmp_path: Path) -> None:

@@ -246,3 +246,10 @@ def test_with_auto_resize_a_map_grows_with_its_disks(daemon: Virtual) -> None:
     daemon.host.happen("resize", "ontap:0", "30G")
     daemon.host.happen("rescan", "sdb", "sdd", "sdj", "sdl")
     daemon.until(lambda: size(daemon, "data") == 30 * 1024 * 1024 * 2)
+
+
+def test_all_block_devices_are_shown_also_those_that_can_be_no_path(daemon: Virtual) -> None:
+    reply = daemon.ask("show devices")
+    assert "sdb  devnode whitelisted, monitored" in reply
+    assert "dm-0 devnode blacklisted, unmonitored" in reply
+    assert reply.startswith("available block devices:\n")
