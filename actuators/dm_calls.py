@@ -167,9 +167,9 @@ def resume(host: Host, map_: MapRef, *, flush: bool, event: int) -> Header:
 def suspend(host: Host, map_: MapRef) -> Header:
     """DEV_SUSPEND: have I/O wait, what is in flight too; the file system on top is not frozen."""
     flags = Flag.DM_SUSPEND_FLAG | Flag.DM_SKIP_LOCKFS_FLAG | Flag.DM_NOFLUSH_FLAG
-    return _call(
-        host, Command.DM_DEV_SUSPEND, Header(uuid=map_.uuid, flags=flags), sent=f"DEV_SUSPEND of {_of(map_)}"
-    )[0]
+    return _call(host, Command.DM_DEV_SUSPEND, Header(uuid=map_.uuid, flags=flags), sent=f"DEV_SUSPEND of {_of(map_)}")[
+        0
+    ]
 
 
 def open_count(host: Host, uuid: DmUuid) -> int:

@@ -5,6 +5,7 @@ import os
 
 from controller.runtime import cycle
 from controller.runtime.daemon import DaemonOptions, main
+from observers.errors import InputError
 
 
 def add_run(parser: argparse.ArgumentParser) -> None:
@@ -29,6 +30,8 @@ def _textfile(text: str) -> str:
 
 
 def _run(options: argparse.Namespace) -> int:
+    if options.sandbox is not None:
+        raise InputError("the daemon runs on this host only", hint="leave out --sandbox")
     return main(
         DaemonOptions(
             name="mpathctl",

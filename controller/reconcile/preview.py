@@ -313,14 +313,22 @@ def _number(live: Map) -> tuple[int, int]:
 
 def trace(before: Sequence[Step], after: Sequence[Step]) -> tuple[TracedStep, ...]:
     """The steps after, each with its cause, and those before that are not done any more."""
-    both = set(before) & set(after)
-    forms = {_subject(step): step for step in before if step not in both}
+    both = set(map(_essence, before)) & set(map(_essence, after))
+    forms = {_subject(step): step for step in before if _essence(step) not in both}
     traced = []
     for step in after:
-        other = forms.pop(_subject(step), None) if step not in both else None
-        cause = Cause.DUE if step in both else Cause.ALTERED if other is not None else Cause.CHANGE
+        same = _essence(step) in both
+        other = None if same else forms.pop(_subject(step), None)
+        cause = Cause.DUE if same else Cause.ALTERED if other is not None else Cause.CHANGE
         traced.append(TracedStep(step, cause, other))
     return (*traced, *(TracedStep(step, Cause.DROPPED) for step in forms.values()))
+
+
+def _essence(step: Step) -> Step:
+    """What is done, whatever the map is called for whose sake it is done: for an attribute that makes no difference."""
+    if not isinstance(step, WriteTunable):
+        return step
+    return replace(step, map=replace(step.map, name=Alias("")))
 
 
 def _subject(step: Step) -> tuple[str, ...]:

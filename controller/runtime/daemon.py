@@ -113,7 +113,7 @@ def _prepare(
 ) -> None:  # fmt: skip
     everywhere = global_settings(service.decider.config)
     verbosity = options.verbosity if options.verbosity is not None else everywhere.require(keywords.VERBOSITY).value
-    service.bulletin.listen(_log(options, verbosity))
+    service.bulletin.listen(_log(options, verbosity, environment))
     maximum = everywhere.require(keywords.MAX_FDS).value
     resident.limit_descriptors(maximum if isinstance(maximum, int) else None)
     listeners = passed_sockets(environment, pid=pid) or [listen(name) for name in _socket_names(environment)]
@@ -135,10 +135,17 @@ def _become_resident(service: Service) -> None:
         service.teller.say(Level.WARNING, Kind.SERVICE, f"memory is not locked: {error}")
 
 
-def _log(options: DaemonOptions, verbosity: int) -> Listener:
-    if options.stamped is None:
+def _log(options: DaemonOptions, verbosity: int, environment: Mapping[str, str]) -> Listener:
+    """To the journal with fields of their own, also where standard error leads to it: that loses the fields."""
+    if options.stamped is None or (options.stamped is False and _leads_to_journal(environment)):
         return Journal(verbosity, identifier=options.name)
     return ErrorStream(verbosity, stamped=options.stamped)
+
+
+def _leads_to_journal(environment: Mapping[str, str]) -> bool:
+    """JOURNAL_STREAM of systemd.exec(5): the device and inode of the stream that goes to the journal."""
+    stream = os.fstat(sys.stderr.fileno())
+    return environment.get("JOURNAL_STREAM") == f"{stream.st_dev}:{stream.st_ino}"
 
 
 def _socket_names(environment: Mapping[str, str]) -> tuple[str, ...]:

@@ -21,7 +21,7 @@ from collections import deque
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, replace
 
-from actuators.steps import Changed, CreateMap, DeletePath, Refused, ReloadMap, RemoveMap, RenameMap
+from actuators.steps import Changed, CreateMap, DeletePath, Refused, ReloadMap, RemoveMap, RenameMap, WriteTunable
 from controller.reconcile import safety
 from controller.reconcile.done import purge_started
 from controller.reconcile.forced import reload_all
@@ -462,6 +462,7 @@ class Reconciler:
         self._repeats.count(work.plan.maps)
         if performed.texts is not None:
             self.recorded(performed.texts, now=now)
+        self._world.refresh_attributes({step.file for step, _ in outcomes if isinstance(step, WriteTunable)})
         if _changed(outcomes, _NAMES_CHANGE):
             self._world.refresh_maps()
             self.decide_on_everything(now=now)

@@ -109,6 +109,13 @@ class World:
         self.generation += 1
         return Seen.CHANGED if same_device else Seen.NEW
 
+    def refresh_attributes(self, files: Collection[str]) -> None:
+        """The paths that have these attributes, of which some are of ports and adapters that they share."""
+        if files:
+            for name, entry in tuple(self._entries.items()):
+                if any(each.file in files for each in entry.path.tunables):
+                    self.refresh_path(name)
+
     def _gone(self, name: DeviceName, before: _Entry | None) -> Seen:
         if before is None:
             return Seen.SAME

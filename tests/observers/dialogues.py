@@ -20,7 +20,7 @@ class Script:
     def __call__(self, question: Question) -> Answer:
         self.asked.append(question)
         found = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
-        if type(found) is int:
+        if isinstance(found, int) and not isinstance(found, bool):
             raise OSError(found, os.strerror(found))
         return found
 

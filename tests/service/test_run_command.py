@@ -38,3 +38,9 @@ def test_a_name_that_node_exporter_would_not_read_is_refused(
         mpathctl(["run", "--textfile", name])
     assert started == []
     assert ".prom" in capsys.readouterr().err
+
+
+def test_a_sandbox_has_no_daemon(started: list[DaemonOptions], capsys: pytest.CaptureFixture[str]) -> None:
+    assert mpathctl(["--sandbox", "small", "run"]) == 1
+    assert "runs on this host only" in capsys.readouterr().err
+    assert not started

@@ -253,3 +253,13 @@ def test_all_block_devices_are_shown_also_those_that_can_be_no_path(daemon: Virt
     assert "sdb  devnode whitelisted, monitored" in reply
     assert "dm-0 devnode blacklisted, unmonitored" in reply
     assert reply.startswith("available block devices:\n")
+
+
+def test_an_attribute_is_written_once_and_seen_to_have_its_value() -> None:
+    down = Virtual("fabric-down")
+    down.settled()
+    down.live(120)
+    texts = [event.text for event in down.events if event.kind == "done" and event.text.startswith("write ")]
+    assert texts
+    assert len(texts) == len(set(texts))
+    assert not any("refused" in text for text in texts)
