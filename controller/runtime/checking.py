@@ -18,18 +18,18 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 
 from controller.reconcile import health
-from controller.reconcile.fencing import Reading, Sign, sign_of_sense
+from controller.reconcile.fencing import Sign, sign_of_sense
 from controller.reconcile.health import PathMemory
 from controller.reconcile.orders import seen
 from controller.runtime.check_dialogues import Finding, Told, check_again, finding_of, first_check
 from controller.runtime.deciding import Decider
+from controller.runtime.judging import Judge, gist, group_of, self_description
 from controller.runtime.lanes import Finished, Lanes
 from controller.runtime.telling import PathChange
 from controller.runtime.world import World
 from desired.care import MapCare, PathCare
 from desired.config import Config
 from desired.derive import Identifier
-from desired.identity import Standing, page_names
 from desired.model import Verdict
 from desired.observed import observe
 from desired.probing import Prober
@@ -38,10 +38,10 @@ from observers.asking import Dialogue
 from observers.checkers import Recollection, Task, sysfs_health
 from observers.checkers.judging import NOTHING
 from observers.dmtable import DevT
-from observers.errors import MpathError, ProtocolError
+from observers.errors import MpathError
 from observers.host import ReadHost
 from observers.probe import Probe
-from observers.snapshot import Bus, DeviceName, Map, Path, Wwid
+from observers.snapshot import DeviceName, Map, Path
 
 _GRACE = 1.0
 """Seconds beyond the time that a command gets, after which its answer is waited for no longer."""
@@ -80,13 +80,12 @@ class Checks:
         """The paths to which something happened while they were being asked."""
         self._overtaken: set[DeviceName] = set()
         """The paths of which the kernel said something while they were being asked."""
-        self._judged: dict[DeviceName, tuple[tuple[object, ...], Reading]] = {}
         self._active: dict[DevT, bool] = {}
         """What dm believed of each path when its map was last seen."""
         self.sampled: set[DeviceName] = set()
         """The paths that are to be read from, since they failed twice in a short time."""
         self._prober: Callable[[Path], Probe | None] = lambda _: None
-        self._identifier: Identifier | None = None
+        self._judge = Judge()
         self.on_defect: Callable[[str, BaseException], None] = lambda _what, _error: None
         """Called when a check ended in a way that nobody foresaw."""
 
@@ -96,9 +95,8 @@ class Checks:
         """Another configuration: what to ask is chosen anew."""
         snapshot = self._world.snapshot(_as_it_is)
         self._prober = Prober(config, snapshot)
-        self._identifier = Identifier(config, observe(snapshot))
+        self._judge.by(Identifier(config, observe(snapshot)))
         self._probes.clear()
-        self._judged.clear()
 
     def appeared(self, name: DeviceName, *, now: float) -> None:
         """A path that was not known, or another device under a known name."""
@@ -191,7 +189,8 @@ class Checks:
     def _forget(self, name: DeviceName) -> None:
         for names in (self.sampled, self._expecting, self._strangers, self._again, self._overtaken):
             names.discard(name)
-        for kept in (self._recollections, self._probes, self._judged):
+        self._judge.forget(name)
+        for kept in (self._recollections, self._probes):
             kept.pop(name, None)
         dev = self._devs.pop(name, None)
         if dev is not None and self._world.name_of(dev) in (None, name):
@@ -356,34 +355,13 @@ class Checks:
         signs = [sign for sense in finding.attentions if (sign := sign_of_sense(sense.key, sense.asc, sense.ascq))]
         if signs:
             memory = health.suspect(memory, signs, now=now)
-        late = finding.identity is Told.LATE
-        reading = self._reading(told, memory, asked, signs, late=late) if finding.identity is not Told.NOT else None
+        epoch = memory.identity.epoch if signs and finding.identity is Told.LATE else asked.epoch
+        reading = self._judge.reading(told, epoch=epoch) if finding.identity is not Told.NOT else None
         after = health.advance(
             memory, told.health, self._care(path), now=now, size=told.size, alone=self._alone(path), reading=reading
         )
         self.remember(path, after)
         return self._change(path, memory, after, first=first)
-
-    def _reading(
-        self, told: Path, memory: PathMemory, asked: _Asked, signs: list[Sign], *, late: bool
-    ) -> Reading | None:
-        """An identity that was asked for after the device told its unit attentions is of the epoch that these began."""
-        if self._identifier is None:
-            return None
-        epoch = memory.identity.epoch if late and signs else asked.epoch
-        key = _identity_of(told)
-        known = self._judged.get(told.name)
-        if known is not None and known[0] == key:
-            reading = known[1]
-            return reading if reading.epoch == epoch else replace(reading, epoch=epoch)
-        candidate = self._identifier.candidate(told)
-        finding = candidate.finding
-        said = _said(told) if finding.standing is Standing.CONTRADICTED else candidate.wwid
-        reading = Reading(
-            epoch=epoch, standing=finding.standing, believed=candidate.wwid, said=said, reason=finding.reason
-        )
-        self._judged[told.name] = key, reading
-        return reading
 
     def _alone(self, path: Path) -> bool:
         """Whether no other path of its map works. Asked only where a path could be held back for its errors."""
@@ -399,8 +377,8 @@ class Checks:
         after = self._world.path(before.name)
         if after is None:
             return None
-        anew = first or _self_description(after) != _self_description(before)
-        same = _gist(before, old) == _gist(after, new)
+        anew = first or self_description(after) != self_description(before)
+        same = gist(before, old) == gist(after, new)
         if same and not anew:
             return None
         wwid = self._decider.wwid_of(before.name)
@@ -424,36 +402,3 @@ def _as_it_is(path: Path) -> Path:
 
 
 _RUNNING = frozenset({"running", "live"})
-
-
-def _self_description(path: Path) -> tuple[object, ...]:
-    """What a device said of itself, on which it depends whose path it is and how it is asked."""
-    return path.page83_device, path.inquiry_device, path.alua.tpgs, path.vendor_pages, path.nvme_identity
-
-
-def _identity_of(path: Path) -> tuple[object, ...]:
-    """All of a path on which `Identifier` depends: which unit it is, and by which settings that is told."""
-    said = (path.page83_device, path.inquiry_device, path.page83_cached, path.wwid_attribute, path.nvme_identity)
-    return (*said, path.udev, path.vendor, path.product, path.revision, path.protocol, path.address, path.dev)
-
-
-def _gist(path: Path, memory: PathMemory) -> tuple[object, ...]:
-    """What decisions depend on."""
-    told = (path.alua, path.priority_seen, memory.state, memory.marginal, path.size)
-    return (*told, memory.identity_due, memory.quarantined, memory.purge, memory.answer.state)
-
-
-def group_of(path: Path) -> str:
-    """What a device can be stuck behind together with others: its SCSI host, or its controller."""
-    if path.address is not None and path.bus is Bus.SCSI:
-        return f"host{path.address.host}"
-    return path.name
-
-
-def _said(path: Path) -> Wwid:
-    """The name that a device gives itself first; empty where it can't be told."""
-    try:
-        names = page_names(path.page83_device) if path.page83_device else ()
-    except ProtocolError:
-        names = ()
-    return names[0] if names else Wwid("")

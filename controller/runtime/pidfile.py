@@ -10,6 +10,7 @@ import errno
 import fcntl
 import os
 import struct
+from contextlib import suppress
 from dataclasses import dataclass
 
 from observers.errors import MpathError
@@ -48,8 +49,9 @@ class Pidfile:
         return cls(path, descriptor)
 
     def release(self) -> None:
-        """Remove the file while it is still locked, then let go."""
-        os.unlink(self.path)
+        """Remove the file while it is still locked, then let go. multipathd removes it even where it was refused."""
+        with suppress(FileNotFoundError):
+            os.unlink(self.path)
         os.close(self.descriptor)
 
 

@@ -16,10 +16,8 @@ In: names of what to look at, the time. Out: steps done, events told, `wake_at`.
 """
 
 import errno
-import math
-from collections import deque
 from collections.abc import Callable, Collection, Iterable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from actuators.steps import Changed, CreateMap, DeletePath, Refused, ReloadMap, RemoveMap, RenameMap, WriteTunable
 from controller.reconcile import safety
@@ -28,18 +26,18 @@ from controller.reconcile.forced import reload_all
 from controller.reconcile.memory import after_apply
 from controller.reconcile.orders import fulfilled, without_device
 from controller.reconcile.plan import MapPlan
-from controller.runtime.applying import Outcomes, Work, divided, do
+from controller.runtime.applying import Outcomes, Work, divided
 from controller.runtime.checking import Checks
 from controller.runtime.cycle import Decision, Files
 from controller.runtime.deciding import Decider
+from controller.runtime.jobs import Jobs, Performed
 from controller.runtime.lanes import Finished, Lanes
 from controller.runtime.repeats import REPEATS, Repeats
 from controller.runtime.telling import Teller
 from controller.runtime.witness import Witness
 from controller.runtime.world import Seen, World
 from desired.config import Config
-from observers import config_files
-from observers.config_files import Places, Texts
+from observers.config_files import Texts
 from observers.host import Host
 from observers.snapshot import DeviceName, DmUuid, Path, Wwid, map_uuid
 
@@ -49,21 +47,7 @@ PATIENCE = 2.0
 AGAIN_AFTER_DEFECT = 10.0
 """Seconds after which a decision is tried again that ended by an exception nobody foresaw."""
 
-LATE = 60.0
-"""Seconds after which a worker's job is told to be late; it is not stopped, and its maps stay busy."""
-
-_JOB = "apply"
-"""The group of jobs in the lanes."""
-
 _NAMES_CHANGE = (CreateMap, RemoveMap, RenameMap)
-
-
-@dataclass(frozen=True, slots=True)
-class _Performed:
-    """What a worker brings back: outcomes, and the texts of the records if it may have changed them."""
-
-    outcomes: Outcomes
-    texts: Texts | None
 
 
 class Reconciler:
@@ -72,7 +56,7 @@ class Reconciler:
     def __init__(
         self, host: Host, files: Files, *, world: World, decider: Decider, checks: Checks, lanes: Lanes, teller: Teller
     ) -> None:
-        self._host, self._files, self._world, self._decider = host, files, world, decider
+        self._host, self._world, self._decider = host, world, decider
         self._checks, self._lanes, self._teller = checks, lanes, teller
         self._paths: set[DeviceName] = set()
         self._maps: set[DmUuid] = set()
@@ -83,10 +67,8 @@ class Reconciler:
         self._wake: dict[Wwid, float] = {}
         self._busy: dict[Wwid, str] = {}
         self._repeats = Repeats()
-        self._jobs = 0
+        self._jobs = Jobs(host, files, lanes=lanes, teller=teller)
         self._checks.on_defect = teller.defect
-        self._working: list[Work] = []
-        self._late_at: deque[tuple[float, Work]] = deque()
         self.last: Decision | None = None
         self.witness = Witness(host.monotonic)
         decider.on_decision = self.witness.recorder.considered
@@ -153,7 +135,7 @@ class Reconciler:
         for known in self._checks.begin(now):
             self._guarded_check(known, now)
         self._decide(now)
-        self._tell_late(now)
+        self._jobs.tell_late(now)
 
     @property
     def wake_at(self) -> float | None:
@@ -398,19 +380,14 @@ class Reconciler:
     def _begin(self, work: Work, now: float) -> None:
         if not work.plan.steps:
             return
+        running = self._world.facts.udev_running
         if work.prompt:
-            self._settle(work, _Performed(self._do(work), None), now)
+            self._settle(work, Performed(self._jobs.do(work, udev_running=running), None), now)
             return
-        self._jobs += 1
-        key = f"job {self._jobs}"
+        self._note_deletes(work)
+        key = self._jobs.begin(work, udev_running=running, now=now)
         if not work.aside:
             self._busy.update(dict.fromkeys(work.wwids, key))
-        self._note_deletes(work)
-        self._working.append(work)
-        self._late_at.append((now + LATE, work))
-        self._lanes.call(
-            key, _JOB if work.plan.records else key, self._job(work), now=now, deadline=math.inf, token=work
-        )
 
     def _note_deletes(self, work: Work) -> None:
         memory = self._decider.memory
@@ -419,31 +396,11 @@ class Reconciler:
                 memory = replace(memory, paths=purge_started(memory.paths, step.dev))
         self._decider.memory = memory
 
-    def _tell_late(self, now: float) -> None:
-        """Say which jobs should have been done long ago; they go on, and their maps wait for them."""
-        while self._late_at and self._late_at[0][0] <= now:
-            _, work = self._late_at.popleft()
-            if work in self._working:
-                self._teller.late(work, LATE)
-
-    def _do(self, work: Work) -> Outcomes:
-        running = self.last.snapshot.host.udev_running if self.last is not None else False
-        return do(self._host, work, udev_running=running, on_outcome=lambda _step, _outcome: None)
-
-    def _job(self, work: Work) -> Callable[[], _Performed]:
-        places = Places(self._files.config, self._files.config_dir, self._files.state_dir)
-
-        def perform() -> _Performed:
-            outcomes = self._do(work)
-            return _Performed(outcomes, config_files.observe(self._host, places) if work.plan.records else None)
-
-        return perform
-
     def _performed(self, work: Work, finished: Finished, now: float) -> None:
-        self._working.remove(work)
+        self._jobs.ended(work)
         for wwid in () if work.aside else work.wwids:
             self._busy.pop(wwid, None)
-        if isinstance(finished.finding, _Performed):
+        if isinstance(finished.finding, Performed):
             self._settle(work, finished.finding, now)
             for following in work.following(finished.finding.outcomes):
                 self._begin(following, now)
@@ -452,7 +409,7 @@ class Reconciler:
             self._repeats.count(work.plan.maps)
             self.look_at_everything()
 
-    def _settle(self, work: Work, performed: _Performed, now: float) -> None:
+    def _settle(self, work: Work, performed: Performed, now: float) -> None:
         """Work is done: remember what came of it, look at its maps again, and decide on them again."""
         outcomes = performed.outcomes
         for step, outcome in outcomes:

@@ -10,7 +10,8 @@ block.
 
 from dataclasses import dataclass
 
-from controller.runtime.checking import Checks, group_of
+from controller.runtime.checking import Checks
+from controller.runtime.judging import group_of
 from controller.runtime.lanes import Finished, Lanes
 from controller.runtime.world import World
 from observers.asking import Dialogue, DirectRead, read

@@ -13,7 +13,6 @@ from tests.vm.machine import Done
 MULTIPATHD = f"{sys.prefix}/bin/multipathd"
 PRELOADED = "tests.real_kernel.guest_daemon:multipathd"
 WORDS = ("-d", "-s", "-v3")
-PIDFILE = "/run/multipathd.pid"
 CLIENT = "/usr/sbin/multipathd"
 """Debian's."""
 
@@ -60,15 +59,15 @@ class Daemon:
     @property
     def pid(self) -> int:
         """Its process id."""
-        return int(self.guest.sh(f"cat {PIDFILE}"))
+        return int(self.guest.sh("pgrep -ox multipathd"))
 
     def kill(self) -> None:
         """End it without any warning."""
-        self.guest.sh(f"kill -9 $(cat {PIDFILE}); while pgrep -x multipathd > /dev/null; do sleep 0.05; done")
+        self.guest.sh(f"kill -9 {self.pid}; while pgrep -x multipathd > /dev/null; do sleep 0.05; done")
 
     def stop(self) -> None:
         """End it as a service manager does."""
-        self.guest.sh(f"kill $(cat {PIDFILE})")
+        self.guest.sh(f"kill {self.pid}")
         self.guest.machine.wait_until("! pgrep -x multipathd > /dev/null", timeout=60)
 
     def refused_start(self) -> Done:

@@ -70,7 +70,7 @@ def test_killed_at_random_moments_it_ends_in_the_desired_state_while_io_goes_on(
     start_writer(guest)
     for _ in range(KILLS):
         event = san.happen()
-        guest.sh(f"{event}; sleep {chance.uniform(0, LONGEST):.3f}; kill -9 $(cat /run/multipathd.pid)")
+        guest.sh(f"{event}; sleep {chance.uniform(0, LONGEST):.3f}; kill -9 {daemon.pid}")
         guest.machine.wait_until("! pgrep -x multipathd > /dev/null")
         daemon.start()
         daemon.wait_counts(NAME, *san.wanted)

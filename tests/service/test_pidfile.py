@@ -36,6 +36,13 @@ def test_the_file_holds_the_id_and_goes_away_with_the_daemon(tmp_path: Path) -> 
     assert not path.exists()
 
 
+def test_a_file_that_somebody_removed_is_no_trouble_at_the_end(tmp_path: Path) -> None:
+    path = tmp_path / "multipathd.pid"
+    held = Pidfile.take(str(path), pid=4711)
+    path.unlink()
+    held.release()
+
+
 @pytest.mark.parametrize(
     "holder",
     [pytest.param(_HOLD, id="ours, which has read the file"), pytest.param(_HOLD_AS_MULTIPATHD, id="multipathd")],

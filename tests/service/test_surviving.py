@@ -307,7 +307,7 @@ def test_maps_that_are_gone_leave_nothing_behind(daemon: Virtual) -> None:
     assert not service.reconciler._repeats._counts.get(wwid)
     checks = service.checks
     present = set(service.world.names)
-    for kept in (checks._recollections, checks._probes, checks._judged, checks._devs, checks._strangers):
+    for kept in (checks._recollections, checks._probes, checks._judge._judged, checks._devs, checks._strangers):
         assert set(kept) <= present
 
 
