@@ -1,6 +1,7 @@
 # make venv   the environment, with all commands in .venv/bin
 # make demo   the main job on the sandbox; on this host's own multipath disks a dry run, never more
-# make test   everything: linters, unit tests, and the tests on a real kernel in a VM
+# make test   linters, unit tests, and the tests on a real kernel in a VM
+# make test-long   more tests on a real kernel, too slow for every change
 # make check  the same without the VM, for quick turns
 # make bench  the figures of the CHANGELOG, with their method
 # make install [DESTDIR=] [PREFIX=/usr]   the programs, units, udev rules, manuals and completion on a system
@@ -11,7 +12,7 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: venv demo test check bench install vm-images clean
+.PHONY: venv demo test test-long check bench install vm-images clean
 .DEFAULT_GOAL := test
 
 venv: $(VENV)/.made
@@ -31,7 +32,10 @@ vm-images: venv
 	$(BIN)/python -m tests.vm.images
 
 test: venv vm-images
-	MPATHCTL_REQUIRE_VM=1 $(BIN)/pytest -n 2 --dist loadfile
+	MPATHCTL_REQUIRE_VM=1 $(BIN)/pytest -n 2 --dist loadfile -m 'not long'
+
+test-long: venv vm-images
+	MPATHCTL_REQUIRE_VM=1 $(BIN)/pytest -m long
 
 check: venv
 	$(BIN)/pytest -n 2 --dist loadfile -m 'not vm'

@@ -1,11 +1,13 @@
-"""`mpathctl run`: the daemon in the foreground, logging to standard error."""
+"""`mpathctl run`: the daemon in the foreground, logging to standard error. The daemon itself is loaded only to run:
+no other command has to wait for it."""
 
 import argparse
 import os
+from importlib import import_module
 
-from controller.runtime import cycle
-from controller.runtime.daemon import DaemonOptions, main
 from observers.errors import InputError
+
+PROGRAM = "controller.cli.run_program"
 
 
 def add_run(parser: argparse.ArgumentParser) -> None:
@@ -32,14 +34,5 @@ def _textfile(text: str) -> str:
 def _run(options: argparse.Namespace) -> int:
     if options.sandbox is not None:
         raise InputError("the daemon runs on this host only", hint="leave out --sandbox")
-    return main(
-        DaemonOptions(
-            name="mpathctl",
-            files=cycle.Files(config=options.config, config_dir=options.config_dir),
-            verbosity=options.verbosity,
-            stamped=True,
-            resident=not options.no_lock,
-            apply_changes=options.apply_config_changes,
-            textfile=options.textfile,
-        )
-    )
+    status: int = import_module(PROGRAM).run(options)
+    return status

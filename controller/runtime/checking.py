@@ -23,7 +23,7 @@ from controller.reconcile.health import PathMemory
 from controller.reconcile.orders import seen
 from controller.runtime.check_dialogues import Finding, Told, check_again, finding_of, first_check
 from controller.runtime.deciding import Decider
-from controller.runtime.judging import Judge, gist, group_of, self_description
+from controller.runtime.judging import Judge, gist, group_of, self_description, turn
 from controller.runtime.lanes import Finished, Lanes
 from controller.runtime.telling import PathChange
 from controller.runtime.world import World
@@ -158,7 +158,7 @@ class Checks:
             memory = self.memory(path) if path is not None else None
             if not before or each.active or path is None or memory is None or not memory.state.usable:
                 continue
-            if path.name not in self._decider.orders.failed_paths:
+            if not memory.quarantined and path.name not in self._decider.orders.failed_paths:
                 self.remember(path, health.kernel_failed(memory, self._care(path), now=now))
 
     # ---- memories
@@ -390,6 +390,7 @@ class Checks:
             after=new.state,
             message=new.answer.message if not new.quarantined else str(new.quarantined),
             anew=anew,
+            unit=turn(old, new),
         )
 
     def settle(self, path: Path) -> Path | None:

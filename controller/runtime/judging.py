@@ -49,6 +49,13 @@ class Judge:
         return reading
 
 
+def turn(old: PathMemory, new: PathMemory) -> str:
+    """What is told when a path turns out to lead to another logical unit, or to its own again; empty: neither."""
+    if bool(old.quarantined) is bool(new.quarantined):
+        return ""
+    return "leads to another logical unit" if new.quarantined else "leads to its own logical unit again"
+
+
 def self_description(path: Path) -> tuple[object, ...]:
     """What a device said of itself, on which it depends whose path it is and how it is asked."""
     return path.page83_device, path.inquiry_device, path.alua.tpgs, path.vendor_pages, path.nvme_identity

@@ -24,7 +24,8 @@ _NUMBERS = re.compile(r"\d+(\.\d+)?")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PathChange:
-    """A path is not as it was. `anew`: it may belong elsewhere now, not only be in another state."""
+    """A path is not as it was. `anew`: it may belong elsewhere now, not only be in another state. `unit`: which logical
+    unit it leads to, in words, where that turned out to be another one, or its own again."""
 
     name: DeviceName
     map: str
@@ -32,6 +33,7 @@ class PathChange:
     after: PathState
     message: str
     anew: bool = False
+    unit: str = ""
 
 
 class Teller:
@@ -54,11 +56,13 @@ class Teller:
 
     def path_changed(self, change: PathChange) -> None:
         """A path's state, or what else of it was answered."""
-        if change.before is change.after:
+        if change.unit:
+            self.say(Level.WARNING, Kind.SEEN, change.unit, path=change.name, map_=change.map, reason=change.message)
+        elif change.before is change.after:
             self.say(Level.DEBUG, Kind.SEEN, "answers anew", path=change.name, map_=change.map, reason=change.message)
-            return
-        text = f"{change.before} -> {change.after}"
-        self.say(Level.NOTICE, Kind.SEEN, text, path=change.name, map_=change.map, reason=change.message.strip())
+        else:
+            text = f"{change.before} -> {change.after}"
+            self.say(Level.NOTICE, Kind.SEEN, text, path=change.name, map_=change.map, reason=change.message.strip())
 
     def decided(self, decision: Decision) -> None:
         """What is new in a decision: plans with steps, other reasons, and everything else that people should know."""

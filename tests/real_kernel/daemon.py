@@ -5,16 +5,37 @@ In: a `Guest`. It must never be believed about what it did: that is read by dmse
 
 import json
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from tests.real_kernel.guest import Guest
+from tests.vm.errors import CommandFailed
 from tests.vm.machine import Done
 
 MULTIPATHD = f"{sys.prefix}/bin/multipathd"
 PRELOADED = "tests.real_kernel.guest_daemon:multipathd"
-WORDS = ("-d", "-s", "-v3")
+WORDS = ("-d", "-s", "-v4")
 CLIENT = "/usr/sbin/multipathd"
 """Debian's."""
+
+LIMIT = 120.0
+"""Seconds, for what takes a few."""
+
+
+@contextmanager
+def running(guest: Guest, *, installed: bool = False) -> Iterator["Daemon"]:
+    """A daemon, which still runs at the end and met no defect. `installed`: started by its command, which is slow."""
+    guest.sh("rm -f /tmp/daemon.*.log")
+    made = Daemon(guest)
+    if installed:
+        made.start_installed()
+    else:
+        made.start()
+    yield made
+    assert made.alive, made.text()
+    made.stop()
+    assert guest.run("grep -E 'Traceback|defect' /tmp/daemon.*.log").out == "", made.text()
 
 
 class Daemon:
@@ -32,7 +53,7 @@ class Daemon:
     # ---- life
 
     def start_installed(self) -> None:
-        """Start the installed command, which takes long here."""
+        """Start the installed command."""
         self._starts += 1
         self.guest.sh(f"{MULTIPATHD} {' '.join(WORDS)} > {self.log} 2>&1 < /dev/null & disown")
         self.wait_ready()
@@ -94,7 +115,7 @@ class Daemon:
 
     def wait_told(self, words: str, *, since: int) -> None:
         """Wait until the log has words that were not in it before."""
-        self.guest.machine.wait_until(f"tail -c +{since + 1} {self.log} | grep -q -- '{words}'", timeout=120)
+        self.wait_until(f"tail -c +{since + 1} {self.log} | grep -q -- '{words}'")
 
     # ---- what dm says
 
@@ -102,6 +123,10 @@ class Daemon:
         """Wait until dm has failed a path of a map, or uses it again."""
         letter = "A" if works else "F"
         self.wait_dm(name, f"grep -q ' {device} {letter} '")
+
+    def wait_unused(self, name: str, device: str) -> None:
+        """Wait until dm would not use a path of a map: it has failed it, or has it no more."""
+        self.wait_dm(name, f"grep ' multipath ' | grep -qv ' {device} A '")
 
     def wait_paths(self, name: str, count: int) -> None:
         """Wait until a map has so many paths, all of which work."""
@@ -114,7 +139,11 @@ class Daemon:
 
     def wait_dm(self, name: str, condition: str) -> None:
         """Wait until a filter is content with the status of a map."""
+        self.wait_until(f"dmsetup status --noflush {name} 2> /dev/null | {condition}")
+
+    def wait_until(self, condition: str) -> None:
+        """Wait until a shell condition holds. If it never does, all there is to know is in the failure."""
         try:
-            self.guest.machine.wait_until(f"dmsetup status --noflush {name} 2> /dev/null | {condition}", timeout=120)
-        except Exception as error:
+            self.guest.machine.wait_until(condition, timeout=LIMIT)
+        except CommandFailed as error:
             raise AssertionError(f"{error}\n{self.guest.describe()}\n{self.text()}") from error

@@ -9,6 +9,9 @@ CONFIG = """defaults {
 """
 """Grouping is written out because multipathd 0.9.4 does not group by priority of its own accord, and later ones do."""
 
+DAEMON_CONFIG = CONFIG.replace("defaults {", "defaults {\n\tpolling_interval 1\n\tmax_polling_interval 4")
+"""Checks are frequent, so that what only a check finds out is found soon."""
+
 SIZE = 64 * 2048
 """Sectors of every disk of a rig, unless a test asks for others."""
 

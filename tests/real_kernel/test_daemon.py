@@ -9,12 +9,12 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from tests.real_kernel import rigs
-from tests.real_kernel.daemon import CLIENT, Daemon
+from tests.real_kernel.daemon import CLIENT, Daemon, running
 from tests.real_kernel.guest import DmMap, Guest
 
 pytestmark = pytest.mark.vm
 
-CONFIG = rigs.CONFIG.replace("defaults {", "defaults {\n\tpolling_interval 1\n\tmax_polling_interval 4")
+CONFIG = rigs.DAEMON_CONFIG
 NAME, OTHER = rigs.lio_name(0), rigs.lio_name(1)
 READ = f"dd if=/dev/mapper/{NAME} of=/dev/null bs=64k count=1 iflag=direct status=none"
 PATHS = 4
@@ -27,12 +27,8 @@ def daemon(lasting: Callable[[str], Guest]) -> Iterator[Daemon]:
     guest = lasting("6.1")
     guest.configure(CONFIG)
     rigs.tcm_loop(guest, disks=2, paths=PATHS)
-    made = Daemon(guest)
-    made.start_installed()
-    yield made
-    assert made.alive, made.text()
-    made.stop()
-    assert "Traceback" not in made.text(), made.text()
+    with running(guest, installed=True) as made:
+        yield made
 
 
 @pytest.fixture(autouse=True)
@@ -170,9 +166,9 @@ def test_when_port_groups_swap_their_states_io_goes_to_the_better_one(daemon: Da
     guest.sh(READ)
     assert guest.maps()[NAME].in_use == set(paths[:2])
     for better, worse, wanted in (("ano", "ao", paths[2:]), ("ao", "ano", paths[:2])):
-        guest.sh(f"rig-tcm-loop state 0 {worse} 1; rig-tcm-loop state 0 {better} 0")
+        guest.sh(f"rig-tcm-loop set 0 {better} 0 {worse} 1")
         active = f"{{ {READ}; dmsetup status --noflush {NAME} | grep -Eq ' A 0 2 2 ({'|'.join(wanted)}) '; }}"
-        guest.machine.wait_until(active, timeout=120)
+        daemon.wait_until(active)
         assert guest.maps()[NAME].in_use == set(wanted)
 
 
@@ -187,7 +183,7 @@ def test_debians_client_and_multipath_see_maps_and_paths(daemon: Daemon) -> None
     assert all(each.split()[2:] == ["active", "ready"] for each in paths)
     listed = daemon.guest.sh("/usr/sbin/multipath -ll")
     for name in (NAME, OTHER):
-        assert re.search(rf"^{name} dm-\d+ LIO-ORG,disk", listed, re.MULTILINE)
+        assert re.search(rf"^{name} dm-\d+ LIO-ORG,", listed, re.MULTILINE)
     assert listed.count("active ready running") == 2 * PATHS
 
 
@@ -208,17 +204,17 @@ def test_a_map_that_is_removed_by_command_stays_away_until_it_is_added(daemon: D
 
 def test_a_broken_configuration_changes_nothing_and_a_good_one_what_it_says(daemon: Daemon) -> None:
     guest, before, mark = daemon.guest, daemon.guest.maps(), daemon.mark()
-    guest.configure(CONFIG + "defaults {\n")
+    guest.configure(CONFIG + 'blacklist {\n\tdevnode "["\n}\n')
     daemon.ask("reconfigure")
     daemon.wait_told("the configuration in force stays", since=mark)
     assert as_loaded(guest.maps()) == as_loaded(before)
     guest.configure(CONFIG + f"multipaths {{\n\tmultipath {{\n\t\twwid {OTHER}\n\t\talias data\n\t}}\n}}\n")
     assert daemon.ask("reconfigure") == "ok"
-    guest.machine.wait_until("test -b /dev/mapper/data", timeout=120)
+    daemon.wait_until("test -b /dev/mapper/data")
     assert set(guest.maps()) == {NAME, "data"}
     guest.configure(CONFIG)
     assert daemon.ask("reconfigure") == "ok"
-    guest.machine.wait_until(f"test -b /dev/mapper/{OTHER}", timeout=120)
+    daemon.wait_until(f"test -b /dev/mapper/{OTHER}")
     assert as_loaded(guest.maps())[NAME] == as_loaded(before)[NAME]
 
 

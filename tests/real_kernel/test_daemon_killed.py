@@ -5,13 +5,12 @@ import random
 import pytest
 
 from tests.real_kernel import rigs
-from tests.real_kernel.daemon import Daemon
+from tests.real_kernel.daemon import running
 from tests.real_kernel.guest import Guest
 from tests.real_kernel.test_io import NAME, another_round, start_writer, stop_writer
 
-pytestmark = pytest.mark.vm
+pytestmark = [pytest.mark.vm, pytest.mark.long]
 
-CONFIG = rigs.CONFIG.replace("defaults {", "defaults {\n\tpolling_interval 1\n\tmax_polling_interval 4")
 PATHS = 4
 KILLS, SEED = 8, 20
 LONGEST = 1.5
@@ -62,22 +61,19 @@ class San:
 
 def test_killed_at_random_moments_it_ends_in_the_desired_state_while_io_goes_on(guest: Guest) -> None:
     chance = random.Random(SEED)
-    guest.configure(CONFIG)
+    guest.configure(rigs.DAEMON_CONFIG)
     rigs.tcm_loop(guest, disks=1, paths=PATHS)
-    daemon, san = Daemon(guest), San(guest, chance)
-    daemon.start()
-    daemon.wait_paths(NAME, PATHS)
-    start_writer(guest)
-    for _ in range(KILLS):
-        event = san.happen()
-        guest.sh(f"{event}; sleep {chance.uniform(0, LONGEST):.3f}; kill -9 {daemon.pid}")
-        guest.machine.wait_until("! pgrep -x multipathd > /dev/null")
-        daemon.start()
-        daemon.wait_counts(NAME, *san.wanted)
-        guest.assert_settled()
-        another_round(guest)
-        assert daemon.alive, daemon.text()
-    stop_writer(guest)
-    assert guest.cookies() == []
-    daemon.stop()
-    guest.assert_nothing_to_do()
+    san = San(guest, chance)
+    with running(guest) as daemon:
+        daemon.wait_paths(NAME, PATHS)
+        start_writer(guest)
+        for _ in range(KILLS):
+            event = san.happen()
+            guest.sh(f"{event}; sleep {chance.uniform(0, LONGEST):.3f}; kill -9 {daemon.pid}")
+            guest.machine.wait_until("! pgrep -x multipathd > /dev/null")
+            daemon.start()
+            daemon.wait_counts(NAME, *san.wanted)
+            guest.assert_settled()
+            another_round(guest)
+        stop_writer(guest)
+        assert guest.cookies() == []

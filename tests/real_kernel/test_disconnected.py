@@ -1,28 +1,18 @@
 """LUNs that their target maps no more, sessions that end, and what TEST UNIT READY says of them."""
 
-import re
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import pytest
 
 from tests.real_kernel import rigs
-from tests.real_kernel.daemon import Daemon
+from tests.real_kernel.daemon import CLIENT, Daemon, running
 from tests.real_kernel.guest import Guest
 
-pytestmark = pytest.mark.vm
+pytestmark = [pytest.mark.vm, pytest.mark.long]
 
-CONFIG = rigs.CONFIG.replace(
-    "defaults {", "defaults {\n\tpolling_interval 1\n\tmax_polling_interval 4\n\tpurge_disconnected yes"
-)
-
-
-def started(guest: Guest) -> Iterator[Daemon]:
-    made = Daemon(guest)
-    made.start()
-    yield made
-    assert made.alive, made.text()
-    made.stop()
-    assert "Traceback" not in made.text(), made.text()
+CONFIG = rigs.DAEMON_CONFIG + "overrides {\n\tpath_checker tur\n\tpurge_disconnected yes\n}\n"
+"""LIO's own checker reads; only `tur` can tell that a LUN is mapped no more."""
 
 
 # ---- over iSCSI
@@ -37,7 +27,8 @@ def over_iscsi(lasting: Callable[[str], Guest]) -> Iterator[Daemon]:
     guest = lasting("6.1")
     guest.configure(CONFIG)
     rigs.iscsi(guest, disks=2, paths=PATHS)
-    yield from started(guest)
+    with running(guest) as made:
+        yield made
 
 
 def test_the_device_of_a_lun_that_is_mapped_no_more_is_deleted_and_its_map_goes_on(over_iscsi: Daemon) -> None:
@@ -46,28 +37,23 @@ def test_the_device_of_a_lun_that_is_mapped_no_more_is_deleted_and_its_map_goes_
     lost, kept = (rigs.iscsi_disk(guest, path=path, lun=LUN) for path in (1, 2))
     host, *_ = guest.address_of(lost)
     remaining = guest.sh(f"cat /sys/block/{kept}/dev").strip()
-    with guest_holds_open(guest):
+    with held_open(guest):
         guest.sh(f"rig-iscsi unlink 1 {LUN}")
-        guest.machine.wait_until(f"test ! -e /sys/block/{lost}", timeout=120)
+        daemon.wait_until(f"test ! -e /sys/block/{lost}")
         daemon.wait_paths(NAME, PATHS - 1)
         guest.sh(READ)
         assert guest.maps()[NAME].devices == [remaining]
-        guest.sh(f"rig-iscsi link 1 {LUN} {LUN}; echo 0 0 {LUN} > /sys/class/scsi_host/host{host}/scan")
+        guest.sh(f"rig-iscsi link 1 {LUN} {LUN} ao; echo 0 0 {LUN} > /sys/class/scsi_host/host{host}/scan")
         daemon.wait_paths(NAME, PATHS)
     guest.assert_settled()
 
 
-class guest_holds_open:  # noqa: N801 - reads as a statement
+@contextmanager
+def held_open(guest: Guest) -> Iterator[None]:
     """Somebody in the guest has the map open."""
-
-    def __init__(self, guest: Guest) -> None:
-        self.guest = guest
-
-    def __enter__(self) -> None:
-        self.guest.sh(f"sleep 1000 < /dev/mapper/{NAME} > /dev/null 2>&1 & echo $! > /tmp/holder; disown")
-
-    def __exit__(self, *_: object) -> None:
-        self.guest.sh("kill $(cat /tmp/holder)")
+    guest.sh(f"sleep 1000 < /dev/mapper/{NAME} > /dev/null 2>&1 & echo $! > /tmp/holder; disown")
+    yield
+    guest.sh("kill $(cat /tmp/holder)")
 
 
 def test_a_session_that_ends_takes_its_paths_out_and_one_that_begins_brings_them_back(over_iscsi: Daemon) -> None:
@@ -91,9 +77,10 @@ DEBUG_NAME = rigs.debug_name(0)
 @pytest.fixture(scope="module")
 def injecting(lasting: Callable[[str], Guest]) -> Iterator[Daemon]:
     guest = lasting("6.12")
-    guest.configure(CONFIG.replace("\tpurge_disconnected yes\n", ""))
+    guest.configure(rigs.DAEMON_CONFIG)
     rigs.scsi_debug(guest, hosts=2, luns=1)
-    yield from started(guest)
+    with running(guest) as made:
+        yield made
 
 
 def says(guest: Guest, disk: str, sense: str | None) -> None:
@@ -104,32 +91,26 @@ def says(guest: Guest, disk: str, sense: str | None) -> None:
 
 
 @pytest.mark.parametrize(
-    ("sense", "checked", "works"),
+    ("sense", "told", "checked", "works"),
     [
-        pytest.param("0x02 0x04 0x0b", "ghost", True, id="02/04/0b standby: ghost"),
-        pytest.param("0x05 0x25 0x00", "faulty", False, id="05/25/00 no such unit: down"),
-        pytest.param("0x02 0x04 0x0a", "ready", True, id="02/04/0a in transition: as before"),
-        pytest.param("0x02 0x04 0x03", "faulty", False, id="02/04/03 not ready: down"),
+        pytest.param("0x02 0x04 0x0b", "path is ghost", "ghost", True, id="02/04/0b standby: ghost"),
+        pytest.param("0x05 0x25 0x00", "no access", "faulty", False, id="05/25/00 no such unit: down"),
+        pytest.param("0x02 0x04 0x0a", "is transitioning", "ready", True, id="02/04/0a in transition: as before"),
+        pytest.param("0x02 0x04 0x03", "path is down", "faulty", False, id="02/04/03 not ready: down"),
     ],
 )
-def test_what_a_sense_code_makes_of_a_path(injecting: Daemon, sense: str, checked: str, *, works: bool) -> None:
+def test_what_a_sense_code_makes_of_a_path(
+    injecting: Daemon, sense: str, told: str, checked: str, *, works: bool
+) -> None:
     daemon, guest = injecting, injecting.guest
     daemon.wait_paths(DEBUG_NAME, 2)
     device = guest.numbers()[0, 0]
-    disk = guest.disk_at(device)
-    asked = f"{checks_of(disk)}"
-    before = int(guest.sh(asked))
+    disk, mark = guest.disk_at(device), daemon.mark()
     says(guest, disk, sense)
-    guest.machine.wait_until(f"[ $({asked}) -ge {before + 3} ]", timeout=120)
-    state = f"/usr/sbin/multipathd show paths raw format '%d %T' | grep -qx '{disk} {checked}'"
-    guest.machine.wait_until(state, timeout=60)
+    daemon.wait_told(f"{disk}: .*{told}", since=mark)
+    state = f"{CLIENT} show paths raw format '%d %T' | grep -qx '{disk} {checked}'"
+    daemon.wait_until(state)
     daemon.wait_path(DEBUG_NAME, device, works=works)
     says(guest, disk, None)
     daemon.wait_path(DEBUG_NAME, device, works=True)
-    guest.machine.wait_until(state.replace(checked, "ready"), timeout=60)
-    assert re.search(r"ready", daemon.ask("show paths raw format %T"))
-
-
-def checks_of(disk: str) -> str:
-    """A command that prints how many commands a disk was sent."""
-    return f"echo $(($(cat /sys/block/{disk}/device/iorequest_cnt)))"
+    daemon.wait_until(state.replace(checked, "ready"))

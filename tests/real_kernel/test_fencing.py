@@ -9,34 +9,30 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from tests.real_kernel import rigs
-from tests.real_kernel.daemon import Daemon
+from tests.real_kernel.daemon import Daemon, running
 from tests.real_kernel.guest import Guest
 
 pytestmark = pytest.mark.vm
 
-CONFIG = rigs.CONFIG.replace("defaults {", "defaults {\n\tpolling_interval 1\n\tmax_polling_interval 4")
 LUN, FOREIGN = 1, 2
 NAME = rigs.iscsi_name(LUN)
 FILES = "/dev/shm/rig-iscsi"
 PATHS = 2
 MIB = 1 << 20
+READ = f"dd if=/dev/mapper/{NAME} of=/dev/null bs=4k count=1 iflag=direct status=none"
 
 SWAP = f"rig-iscsi unlink 1 {LUN}; rig-iscsi link 1 {LUN} {FOREIGN}"
-RESTORE = f"rig-iscsi unlink 1 {LUN}; rig-iscsi link 1 {LUN} {LUN}"
+RESTORE = f"rig-iscsi unlink 1 {LUN}; rig-iscsi link 1 {LUN} {LUN} ao"
 
 
 @pytest.fixture(scope="module")
 def daemon(lasting: Callable[[str], Guest]) -> Iterator[Daemon]:
     guest = lasting("6.1")
-    guest.configure(CONFIG)
+    guest.configure(rigs.DAEMON_CONFIG)
     rigs.iscsi(guest, disks=2, paths=PATHS)
     guest.sh(f"yes foreign | head -c {MIB} | dd of={FILES}/disk{FOREIGN} conv=notrunc status=none")
-    made = Daemon(guest)
-    made.start()
-    yield made
-    assert made.alive, made.text()
-    made.stop()
-    assert "Traceback" not in made.text(), made.text()
+    with running(guest) as made:
+        yield made
 
 
 class Path:
@@ -47,8 +43,18 @@ class Path:
         self.disk = rigs.iscsi_disk(self.guest, path=1, lun=LUN)
         self.device = self.guest.sh(f"cat /sys/block/{self.disk}/dev").strip()
 
-    def wait(self, *, works: bool) -> None:
-        self.daemon.wait_path(NAME, self.device, works=works)
+    def wait_unused(self) -> None:
+        self.daemon.wait_unused(NAME, self.device)
+
+    def wait_in_use(self) -> None:
+        self.daemon.wait_paths(NAME, PATHS)
+        self.daemon.wait_until(
+            f"{{ {READ} && dmsetup status --noflush {NAME} | grep -q ' A 0 1 2 {self.device} A '; }}"
+        )
+
+    @property
+    def is_unused(self) -> bool:
+        return f" {self.device} A " not in self.guest.maps()[NAME].status
 
     def leads_to_the_foreign_disk(self) -> bool:
         read = f"dd if=/dev/{self.disk} bs=4k count=1 iflag=direct status=none | head -c 7"
@@ -58,14 +64,12 @@ class Path:
 @pytest.fixture
 def path(daemon: Daemon) -> Iterator[Path]:
     """In use, and of its own disk again after the test."""
-    daemon.wait_paths(NAME, PATHS)
-    daemon.guest.sh(f"dd if=/dev/mapper/{NAME} of=/dev/null bs=4k count=1 iflag=direct status=none")
     made = Path(daemon)
-    assert daemon.guest.maps()[NAME].in_use == {made.device}
+    made.wait_in_use()
     yield made
     daemon.guest.sh(RESTORE)
     daemon.guest.set_state(made.disk, "running")
-    daemon.wait_paths(NAME, PATHS)
+    made.wait_in_use()
 
 
 def assert_written_to_its_own_disk_only(daemon: Daemon, words: str) -> None:
@@ -83,7 +87,7 @@ def assert_written_to_its_own_disk_only(daemon: Daemon, words: str) -> None:
 def test_a_lun_swapped_quickly_under_a_path_that_never_looked_down(daemon: Daemon, path: Path) -> None:
     mark = daemon.mark()
     daemon.guest.sh(SWAP)
-    path.wait(works=False)
+    path.wait_unused()
     daemon.wait_told(f"its device says that it is {rigs.iscsi_name(FOREIGN)}", since=mark)
     assert path.leads_to_the_foreign_disk()
     assert_written_to_its_own_disk_only(daemon, "quick")
@@ -91,7 +95,7 @@ def test_a_lun_swapped_quickly_under_a_path_that_never_looked_down(daemon: Daemo
 
 def test_a_lun_swapped_whose_unit_attention_another_program_has_taken(daemon: Daemon, path: Path) -> None:
     daemon.guest.sh(f"{SWAP}; sg_turs /dev/{path.disk} > /dev/null 2>&1 || :; sg_turs /dev/{path.disk}")
-    path.wait(works=False)
+    path.wait_unused()
     assert path.leads_to_the_foreign_disk()
     assert_written_to_its_own_disk_only(daemon, "swallowed")
 
@@ -101,12 +105,11 @@ def test_a_lun_swapped_while_its_path_was_seen_down_is_never_reinstated(daemon: 
     guest, mark = daemon.guest, daemon.mark()
     offline = down == "device offline"
     guest.sh(f"echo offline > /sys/block/{path.disk}/device/state" if offline else f"rig-iscsi unlink 1 {LUN}")
-    path.wait(works=False)
+    path.wait_unused()
     guest.sh("sleep 6")
     failed = guest.maps()[NAME].event_number
     guest.sh(f"{SWAP}; echo running > /sys/block/{path.disk}/device/state")
     daemon.wait_told(f"its device says that it is {rigs.iscsi_name(FOREIGN)}", since=mark)
     assert path.leads_to_the_foreign_disk()
-    now = guest.maps()[NAME]
-    assert (now.works(path.device), now.event_number) == (False, failed)
+    assert (path.is_unused, guest.maps()[NAME].event_number) == (True, failed)
     assert_written_to_its_own_disk_only(daemon, down.split()[0])

@@ -13,7 +13,7 @@ from controller.sandbox.scenario import parse_scenario
 from tests.real_kernel import rigs
 from tests.real_kernel.guest import Guest
 
-pytestmark = pytest.mark.vm
+pytestmark = [pytest.mark.vm, pytest.mark.long]
 
 CONFIG = 'blacklist {\n\tdevnode ".*"\n}\n'
 """The same disks are not to become a device-mapper map as well."""

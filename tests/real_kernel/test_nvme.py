@@ -7,7 +7,7 @@ import pytest
 from tests.real_kernel import rigs
 from tests.real_kernel.guest import Guest
 
-pytestmark = pytest.mark.vm
+pytestmark = [pytest.mark.vm, pytest.mark.long]
 
 NAMES = ("uuid.6b1d0000-0000-4000-8000-000000000001", "uuid.6b1d0000-0000-4000-8000-000000000002")
 TRANSPORTS = {"6.1": "tcp", "6.12": "loop"}

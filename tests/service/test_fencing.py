@@ -1,5 +1,9 @@
 """A path that leads to another logical unit by now is not used, however it came to be so."""
 
+from dataclasses import replace
+
+from controller.runtime.events import Level
+from observers.snapshot import DeviceName, PathState
 from tests.service.virtual import Virtual
 
 
@@ -15,7 +19,28 @@ def test_a_unit_swapped_under_a_path_that_never_looked_down_is_failed_at_the_nex
     running.host.happen("remap", "ontap:0", "ontap:1")
     took = running.until(lambda: not any(running.active("data").values()), within=60)
     assert took <= 20, "the longest interval between two checks"
-    assert any("another logical unit" in event.text or "6b01" in event.reason for event in running.events)
+    told = [event for event in running.events if event.text == "leads to another logical unit"]
+    assert {event.path for event in told} == {"sdb", "sdd", "sdj", "sdl"}
+    assert all(event.level is Level.WARNING and "6b01" in event.reason for event in told)
+
+
+def test_a_path_failed_because_it_is_another_unit_is_not_taken_for_one_that_the_kernel_failed() -> None:
+    running = daemon()
+    before = running.map("data")
+    assert before is not None
+    assert before.status is not None
+    running.host.happen("remap", "ontap:0", "ontap:1")
+    running.until(lambda: not any(running.active("data").values()), within=60)
+    groups = [replace(each, paths=tuple(replace(path, active=False) for path in each.paths))
+              for each in before.status.groups]  # fmt: skip
+    checks, path = running.service.checks, running.service.world.path(DeviceName("sdb"))
+    assert path is not None
+    for seen in (before, replace(before, status=replace(before.status, groups=tuple(groups)))):
+        checks.map_seen(seen, now=running.host.monotonic())  # between the steps of the plan that fails it
+    memory = checks.memory(path)
+    assert memory is not None
+    assert memory.quarantined
+    assert memory.state is PathState.UP
 
 
 def test_a_path_that_comes_back_as_another_unit_never_becomes_active() -> None:
@@ -36,6 +61,7 @@ def test_a_path_that_is_its_unit_again_is_used_again() -> None:
     running.until(lambda: not any(running.active("data").values()), within=60)
     running.host.happen("show", "ontap:0")
     running.until(lambda: all(running.active("data").values()) and len(running.active("data")) == 4, within=120)
+    assert any(event.text == "leads to its own logical unit again" for event in running.events)
 
 
 def test_a_unit_that_is_no_longer_mapped_is_failed_and_its_devices_stay_without_purge_disconnected() -> None:

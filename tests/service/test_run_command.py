@@ -2,7 +2,7 @@
 
 import pytest
 
-from controller.cli import run_command
+from controller.cli import run_program
 from controller.cli.main import mpathctl
 from controller.runtime.daemon import DaemonOptions
 
@@ -16,7 +16,7 @@ def started(monkeypatch: pytest.MonkeyPatch) -> list[DaemonOptions]:
         found.append(options)
         return 0
 
-    monkeypatch.setattr(run_command, "main", main)
+    monkeypatch.setattr(run_program, "main", main)
     return found
 
 
