@@ -12,7 +12,7 @@ from tests.real_kernel import rigs
 from tests.real_kernel.daemon import CLIENT, Daemon, running
 from tests.real_kernel.guest import DmMap, Guest
 
-pytestmark = pytest.mark.vm
+pytestmark = [pytest.mark.vm, pytest.mark.long]
 
 CONFIG = rigs.DAEMON_CONFIG
 NAME, OTHER = rigs.lio_name(0), rigs.lio_name(1)

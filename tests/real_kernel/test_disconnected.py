@@ -86,7 +86,7 @@ def injecting(lasting: Callable[[str], Guest]) -> Iterator[Daemon]:
 def says(guest: Guest, disk: str, sense: str | None) -> None:
     """Have every TEST UNIT READY of a disk answered with this sense data; None: with its own again."""
     file = f"/sys/kernel/debug/scsi_debug/{':'.join(map(str, guest.address_of(disk)))}/error"
-    line = "- 2 0x00" if sense is None else f"2 -1 0x00 0x00 0x00 0x02 {sense}"
+    line = "- 2 0x00" if sense is None else f"2 1 0x00 0x00 0x00 0x02 {sense}"
     guest.sh(f"echo '{line}' > {file}")
 
 
