@@ -72,6 +72,8 @@ class Checks:
         self._expecting: set[DeviceName] = set()
         self._recollections: dict[DeviceName, Recollection] = {}
         self._probes: dict[DeviceName, Probe | None] = {}
+        self._unsaid: dict[DeviceName, Path] = {}
+        """Paths as they were before sysfs was read again: what that changed is told with the answer of the check."""
         self._count = 0
         self._devs: dict[DeviceName, DevT] = {}
         self._strangers: set[DeviceName] = set()
@@ -190,7 +192,7 @@ class Checks:
         for names in (self.sampled, self._expecting, self._strangers, self._again, self._overtaken):
             names.discard(name)
         self._judge.forget(name)
-        for kept in (self._recollections, self._probes):
+        for kept in (self._recollections, self._probes, self._unsaid):
             kept.pop(name, None)
         dev = self._devs.pop(name, None)
         if dev is not None and self._world.name_of(dev) in (None, name):
@@ -283,7 +285,8 @@ class Checks:
     def _resampled(self, path: Path) -> Path:
         """The path as sysfs has it now, as far as that changes by itself."""
         fresh = sysfs.resample(self._host, path)
-        self._world.resampled(fresh)
+        if self._world.resampled(fresh):
+            self._unsaid.setdefault(path.name, path)
         return fresh
 
     def _dialogue(self, path: Path, probe: Probe, task: Task) -> Dialogue[Finding]:
@@ -361,7 +364,7 @@ class Checks:
             memory, told.health, self._care(path), now=now, size=told.size, alone=self._alone(path), reading=reading
         )
         self.remember(path, after)
-        return self._change(path, memory, after, first=first)
+        return self._change(self._unsaid.pop(path.name, path), memory, after, first=first)
 
     def _alone(self, path: Path) -> bool:
         """Whether no other path of its map works. Asked only where a path could be held back for its errors."""

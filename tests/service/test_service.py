@@ -56,6 +56,26 @@ def test_a_path_that_dm_itself_failed_is_noticed_and_given_back_after_a_check(da
     daemon.until(lambda: daemon.active("data")["sdb"] is True)
 
 
+def test_when_port_groups_swap_their_states_io_goes_to_the_better_one(daemon: Virtual) -> None:
+    swap_groups(daemon, better="1001", worse="1000")
+    daemon.until(lambda: in_use(daemon, "data") == {"sdd", "sdl"}, within=30)
+    swap_groups(daemon, better="1000", worse="1001")
+    daemon.until(lambda: in_use(daemon, "data") == {"sdb", "sdj"}, within=30)
+
+
+def swap_groups(daemon: Virtual, *, better: str, worse: str) -> None:
+    daemon.host.happen("alua", f"ontap:{better}", "active/optimized", "ontap:0")
+    daemon.host.happen("alua", f"ontap:{worse}", "active/non-optimized", "ontap:0")
+
+
+def in_use(daemon: Virtual, name: str) -> set[str]:
+    live = daemon.map(name)
+    assert live is not None
+    assert live.status is not None
+    group = live.status.groups[live.status.next_group - 1]
+    return {str(daemon.service.world.name_of(path.dev)) for path in group.paths}
+
+
 def test_a_second_daemon_takes_over_without_a_table_load(daemon: Virtual) -> None:
     daemon.live(30)
     daemon.service.stop()
