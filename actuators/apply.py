@@ -12,10 +12,12 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import assert_never
 
-from actuators import devicemapper
+from actuators import devicemapper, messages
 from actuators.cookie import DEFAULT_TIMEOUT, UdevSync, cookie_bases
 from actuators.records import mark_failed, remember_wwid, unmark_failed, write_bindings
+from actuators.reservations import register_key
 from actuators.steps import (
+    CancelRemoval,
     CreateMap,
     DeletePath,
     FailPath,
@@ -25,6 +27,7 @@ from actuators.steps import (
     Outcome,
     RecordStep,
     Refused,
+    RegisterKey,
     ReinstatePath,
     ReloadMap,
     RememberWwid,
@@ -162,20 +165,30 @@ def _act(host: Host, step: Step, sync: UdevSync) -> Outcome:
             return devicemapper.rename_map(host, step, sync=sync)
         case RemoveMap():
             return devicemapper.remove_map(host, step, sync=sync)
-        case SwitchGroup():
-            return devicemapper.switch_group(host, step)
-        case FailPath():
-            return devicemapper.fail_path(host, step)
-        case ReinstatePath():
-            return devicemapper.reinstate_path(host, step)
-        case SetQueueing():
-            return devicemapper.set_queueing(host, step)
+        case SwitchGroup() | FailPath() | ReinstatePath() | SetQueueing() | CancelRemoval():
+            return _message(host, step)
+        case RegisterKey():
+            return register_key(host, step)
         case TriggerUevent() | WriteTunable() | DeletePath():
             return _on_sysfs(host, step)
         case RememberWwid() | WriteBindings() | MarkFailed() | UnmarkFailed():
             return _on_files(host, step)
         case _:
             assert_never(step)
+
+
+def _message(host: Host, step: SwitchGroup | FailPath | ReinstatePath | SetQueueing | CancelRemoval) -> Outcome:
+    match step:
+        case SwitchGroup():
+            return messages.switch_group(host, step)
+        case FailPath():
+            return messages.fail_path(host, step)
+        case ReinstatePath():
+            return messages.reinstate_path(host, step)
+        case SetQueueing():
+            return messages.set_queueing(host, step)
+        case CancelRemoval():
+            return messages.cancel_removal(host, step)
 
 
 def _on_sysfs(host: Host, step: TriggerUevent | WriteTunable | DeletePath) -> Outcome:

@@ -53,10 +53,11 @@ def flush_map(host: Host, map_: MapRef, others: Iterable[DmDevice], *, sync: Ude
     partitions = partitions_of(map_, others)
     try:
         users = [each.name for each in partitions if dm.open_count(host, each.uuid)]
+        if dm.open_count(host, map_.uuid) > len(partitions):
+            users.append(map_.name)
         if users:
-            return Refused(
-                errno.EBUSY, f"{', '.join(users)} on {map_.name} is in use", "see `lsblk` and `dmsetup info`"
-            )
+            why = f"{map_.name} or a partition of it is in use: {', '.join(users)}"
+            return Refused(errno.EBUSY, why, "see `lsblk` and `dmsetup info`")
         for each in partitions:
             again(host, partial(dm.remove_partition, host, each.uuid), BUSY)
     except KernelRefused as error:

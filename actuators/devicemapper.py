@@ -1,4 +1,4 @@
-"""Steps on device-mapper maps: one function per step type.
+"""Steps on device-mapper maps, but for messages to them: one function per step type.
 
 In: a host, a complete step, and for steps that make uevents how to wait for udev. Out: an `Outcome`; a kernel's refusal
 never leaves as an exception. Before each write the step's precondition is read again: already so is `Unchanged`, gone
@@ -15,39 +15,29 @@ the load frees it again.) A table in the inactive slot that should not be there 
 """
 
 import errno
-import functools
 from collections.abc import Callable
 from dataclasses import replace
 from itertools import count
-from typing import Concatenate, ParamSpec, TypeVar
 
 from actuators import dm_calls as dm
+from actuators.answers import answered, gone
 from actuators.cookie import Cookie, UdevSync, udev_cookie
 from actuators.retry import BUSY, INTERRUPTED, RECOVERING, again
 from actuators.steps import (
     Changed,
     CreateMap,
-    FailPath,
     Lost,
     MapRef,
-    MapStep,
     Outcome,
-    Refused,
-    ReinstatePath,
     ReloadMap,
     RemoveMap,
     RenameMap,
-    SetQueueing,
-    SwitchGroup,
     Unchanged,
 )
-from observers.dmtable import DevT, GroupState, MultipathTable, TableSyntax, parse_table
+from observers.dmtable import DevT, MultipathTable, parse_table
 from observers.errors import KernelRefused
 from observers.host import Host
-from observers.kernel.dm_ioctl import DmFormatError, Flag, Header
-
-S = TypeVar("S", bound=MapStep)
-P = ParamSpec("P")
+from observers.kernel.dm_ioctl import Flag, Header
 
 QUEUEING = "queue_if_no_path"
 NOTE_READ_ONLY = "loaded read-only, because a path is write-protected"
@@ -56,29 +46,7 @@ _READ_ONLY_ERRORS = frozenset({errno.EROFS, errno.EACCES})
 """What opening a write-protected disk for writing gives: EACCES from the block layer, EROFS from some drivers."""
 
 
-def _answered(
-    act: Callable[Concatenate[Host, S, P], Outcome],
-) -> Callable[Concatenate[Host, S, P], Outcome]:
-    """Turn what a step's function raises by fault of the kernel or of the step's values into an outcome.
-
-    ENXIO is said of the map, or of a path in its table; a map that is being created is gone because we removed it.
-    """
-
-    @functools.wraps(act)
-    def answered(host: Host, step: S, /, *args: P.args, **kwargs: P.kwargs) -> Outcome:
-        try:
-            return act(host, step, *args, **kwargs)
-        except KernelRefused as error:
-            if error.errno == errno.ENXIO and not isinstance(step, CreateMap) and _is_gone(host, step.map):
-                return _gone(step.map)
-            return Refused(error.errno, str(error), error.hint)
-        except (DmFormatError, TableSyntax) as error:
-            return Refused(errno.EINVAL, str(error), error.hint or "see `dmsetup table` and `dmsetup status`")
-
-    return answered
-
-
-@_answered
+@answered
 def create_map(host: Host, step: CreateMap, *, sync: UdevSync) -> Outcome:
     """Make, load and start a map. A device of the same UUID without a table is finished: its maker was killed."""
     found = dm.live(host, step.map, table=True)
@@ -127,12 +95,12 @@ def _take_back(host: Host, step: CreateMap, cookie: Cookie) -> str:
     return "the device was removed again"
 
 
-@_answered
+@answered
 def reload_map(host: Host, step: ReloadMap, *, sync: UdevSync) -> Outcome:
     """Load another table and swap it in."""
     old = dm.live(host, step.map, table=True)
     if old is None:
-        return _gone(step.map)
+        return gone(step.map)
     if not _is_expected(old, step.expected):
         return Unchanged() if _is_loaded(old, step) else Lost(_other_table(step.map, old))
     return _synchronised(host, sync, lambda cookie: _reload(host, step, cookie, old=old))
@@ -219,12 +187,12 @@ def _resumed(trouble: str | None) -> str:
     return f"the old table was {'' if trouble is None else 'loaded again and '}resumed"
 
 
-@_answered
+@answered
 def rename_map(host: Host, step: RenameMap, *, sync: UdevSync) -> Outcome:
     """Give the map its new name, if it has the old one."""
     found = dm.device(host, step.map)
     if found is None:
-        return _gone(step.map)
+        return gone(step.map)
     if found.name == step.new_name:
         return Unchanged()
     if found.name != step.map.name:
@@ -237,7 +205,7 @@ def _rename(host: Host, step: RenameMap, cookie: Cookie) -> Outcome:
     return Changed()
 
 
-@_answered
+@answered
 def remove_map(host: Host, step: RemoveMap, *, sync: UdevSync) -> Outcome:
     """Remove the map; a program of udev's that has it open for a moment is waited for."""
     if dm.device(host, step.map) is None:
@@ -259,68 +227,11 @@ def _remove(host: Host, step: RemoveMap, cookie: Cookie) -> Outcome:
     return Changed()
 
 
-@_answered
-def switch_group(host: Host, step: SwitchGroup) -> Outcome:
-    """Have the next I/O use another group; a group that is disabled is enabled by that."""
-    found = dm.live(host, step.map, table=False)
-    if found is None or found.status is None:
-        return _no_table(step.map, found)
-    status = found.status
-    if not 1 <= step.group <= len(status.groups):
-        return Lost(f"{step.map.name} has {len(status.groups)} groups by now, so there is no group {step.group}")
-    if status.next_group == step.group and status.groups[step.group - 1].state is not GroupState.DISABLED:
-        return Unchanged()
-    return _told(host, step.map, f"switch_group {step.group}")
-
-
-@_answered
-def fail_path(host: Host, step: FailPath) -> Outcome:
-    """Have dm use a path no more."""
-    return _set_path(host, step.map, step.dev, active=False)
-
-
-@_answered
-def reinstate_path(host: Host, step: ReinstatePath) -> Outcome:
-    """Have dm use a path again."""
-    return _set_path(host, step.map, step.dev, active=True)
-
-
-def _set_path(host: Host, map_: MapRef, dev: DevT, *, active: bool) -> Outcome:
-    found = dm.live(host, map_, table=False)
-    if found is None or found.status is None:
-        return _no_table(map_, found)
-    states = {path.dev: path.active for path in found.status.paths}
-    if dev not in states:
-        return Lost(f"path {dev} is not in the table of {map_.name} by now")
-    if states[dev] is active:
-        return Unchanged()
-    return _told(host, map_, f"{'reinstate_path' if active else 'fail_path'} {dev}")
-
-
-@_answered
-def set_queueing(host: Host, step: SetQueueing) -> Outcome:
-    """Have I/O wait or fail when no path is left.
-
-    While a map is suspended the kernel shows it as not queueing, whatever it will be: then only the message tells.
-    """
-    found = dm.live(host, step.map, table=True)
-    if found is None or found.table is None:
-        return _no_table(step.map, found)
-    if found.table.queues is step.queue and Flag.DM_SUSPEND_FLAG not in found.header.flags:
-        return Unchanged()
-    return _told(host, step.map, QUEUEING if step.queue else "fail_if_no_path")
-
-
 def resume_if_suspended(host: Host, map_: MapRef) -> None:
     """The last resort after something unforeseen: a map of ours that is suspended runs again, with the table it has."""
     found = dm.device(host, map_)
     if found is not None and Flag.DM_SUSPEND_FLAG in found.flags:
         again(host, lambda: dm.resume(host, map_, flush=False, event=0), RECOVERING)
-
-
-def _told(host: Host, map_: MapRef, text: str) -> Outcome:
-    dm.message(host, map_, text)
-    return Changed()
 
 
 def _synchronised(host: Host, sync: UdevSync, act: Callable[[Cookie], Outcome]) -> Outcome:
@@ -377,21 +288,6 @@ def _shape(table: MultipathTable) -> list[tuple[str, list[DevT]]]:
 
 def _other_table(map_: MapRef, running: dm.LiveTarget) -> str:
     return f"another table runs in {map_.name} by now: {running.text or 'none, or not one multipath target'}"
-
-
-def _no_table(map_: MapRef, found: dm.LiveTarget | None) -> Lost:
-    return _gone(map_) if found is None else Lost(f"{map_.name} has no multipath table by now")
-
-
-def _gone(map_: MapRef) -> Lost:
-    return Lost(f"there is no device with UUID {map_.uuid} ({map_.name}) by now")
-
-
-def _is_gone(host: Host, map_: MapRef) -> bool:
-    try:
-        return dm.device(host, map_) is None
-    except KernelRefused:
-        return False
 
 
 def _with_aftermath(error: KernelRefused, aftermath: str) -> KernelRefused:

@@ -8,6 +8,7 @@ decide, retry or wait.
 
 import errno
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from actuators.steps import MapRef
@@ -29,7 +30,7 @@ from observers.kernel.dm_ioctl import (
     unpack_targets,
 )
 from observers.kernel.dm_names import from_kernel, to_kernel
-from observers.snapshot import DmUuid
+from observers.snapshot import DmDevice, DmUuid
 
 PARTITION = re.compile(r"part\d+-mpath-")
 """How kpartx begins the UUID of a partition of a multipath map; the map's own UUID follows `partN-`."""
@@ -191,6 +192,44 @@ def remove_partition(host: Host, uuid: DmUuid) -> None:
     except KernelRefused as error:
         if error.errno != errno.ENXIO:
             raise
+
+
+def targets(host: Host, other: DmDevice) -> tuple[Header, tuple[Target, ...]] | None:
+    """TABLE_STATUS: the running table of a device that is not ours; None: it is gone, or has no table."""
+    size, flags = STATUS_BUFFER, Flag.DM_STATUS_TABLE_FLAG | Flag.DM_NOFLUSH_FLAG
+    sent = f"TABLE_STATUS of {other.name!r}"
+    while True:
+        try:
+            header, payload = _call(host, Command.DM_TABLE_STATUS, _other(other, flags), size=size, sent=sent)
+        except KernelRefused as error:
+            if error.errno == errno.ENXIO:
+                return None
+            raise
+        if Flag.DM_BUFFER_FULL_FLAG not in header.flags:
+            found = tuple(unpack_targets(payload, header.target_count, reply=True))
+            return (header, found) if found else None
+        if size >= LARGEST_STATUS_BUFFER:
+            raise KernelRefused(errno.ENOSPC, sent=f"{sent} with a buffer of {size} bytes")
+        size *= 4
+
+
+def load_targets(host: Host, other: DmDevice, table: Sequence[Target], *, read_only: bool) -> None:
+    """TABLE_LOAD for a device that is not ours, of whatever targets."""
+    request = replace(_other(other, Flag.DM_READONLY_FLAG if read_only else NO_FLAGS), target_count=len(table))
+    text = "; ".join(f"{each.start} {each.length} {each.type} {each.params}" for each in table)
+    payload = pack_targets(table, reply=False)
+    _call(host, Command.DM_TABLE_LOAD, request, payload, sent=f"TABLE_LOAD of {other.name!r}: {text}")
+
+
+def swap(host: Host, other: DmDevice) -> None:
+    """DEV_SUSPEND without its flag, for a device that is not ours; see `resume`."""
+    flags = Flag.DM_SKIP_LOCKFS_FLAG | Flag.DM_NOFLUSH_FLAG
+    _call(host, Command.DM_DEV_SUSPEND, _other(other, flags), sent=f"DEV_SUSPEND (resume) of {other.name!r}")
+
+
+def _other(device: DmDevice, flags: Flag) -> Header:
+    """How to find a device that is not ours: by its UUID if it has one; with both the kernel answers EINVAL."""
+    return Header(uuid=device.uuid, flags=flags) if device.uuid else Header(name=device.name, flags=flags)
 
 
 def rename(host: Host, map_: MapRef, new_name: str, *, event: int) -> Header:

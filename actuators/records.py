@@ -19,6 +19,7 @@ from actuators.steps import (
     Unchanged,
     UnmarkFailed,
     WriteBindings,
+    WriteKeys,
 )
 from observers.errors import KernelRefused
 from observers.host import ClaimHost, Host
@@ -75,7 +76,7 @@ def reset_wwids(host: Host, file: str, wwids: Iterable[str]) -> Outcome:
     return Changed()
 
 
-def write_bindings(host: Host, step: WriteBindings) -> Outcome:
+def write_bindings(host: Host, step: WriteBindings | WriteKeys) -> Outcome:
     """Replace the text, if it is still the one that was expected."""
     try:
         old = _read(host, step.file)

@@ -3,7 +3,7 @@
 A step is complete: it says the whole table text, the numbers, and the precondition that must still hold when it is
 done. A map is always addressed by its UUID, which must begin with `mpath-`: a step on a map that is not ours can't be
 made. Steps are idempotent: done twice, the second time is `Unchanged` or `Lost`; only a reload of the very table that
-runs, which is asked for its side effects, is done again.
+runs, which is asked for its side effects, and the registration of a key, which can't be seen, are done again.
 """
 
 from dataclasses import dataclass
@@ -98,6 +98,13 @@ class RemoveMap:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CancelRemoval:
+    """Take back a deferred removal: the map stays when it is closed."""
+
+    map: MapRef
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SwitchGroup:
     """Use this group (from 1) for the next I/O."""
 
@@ -159,6 +166,15 @@ class WriteBindings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class WriteKeys:
+    """Replace the file of reservation keys, likewise. Only a command asks for it; no plan does."""
+
+    file: str
+    text: str
+    expected: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class MarkFailed:
     """Leave the mark that the kernel refused to make a WWID's map, for udev not to hold its disks back. `file`: the
     mark, an empty file."""
@@ -203,22 +219,47 @@ class DeletePath:
     sysfs: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RegisterKey:
+    """Have the target know a path by its map's reservation key, as long as that is registered with the unit at all.
+
+    `key`, or `former` (0: none), which it takes the place of, must be registered through some path: else somebody took
+    this host's registrations away, and `Unregistered`. `enough`: with so many registrations of the key nothing is done
+    (0: always). `key` 0: only take away whatever this path is registered under. `clear`: do that also where
+    `Unregistered`. `ask_holder`: also find out who holds a reservation. `epoch`: which return of the path this is for.
+    Another device under `name` by now: Lost. The map does not rely on it, so a refusal does not end its steps.
+    """
+
+    map: MapRef
+    dev: DevT
+    name: DeviceName
+    key: int
+    former: int = 0
+    aptpl: bool = False
+    enough: int = 0
+    clear: bool = False
+    ask_holder: bool = False
+    epoch: int = 0
+
+
 MapStep = (
     CreateMap
     | ReloadMap
     | RenameMap
     | RemoveMap
+    | CancelRemoval
     | SwitchGroup
     | FailPath
     | ReinstatePath
     | SetQueueing
     | WriteTunable
     | DeletePath
+    | RegisterKey
 )
 RecordStep = RememberWwid | WriteBindings | MarkFailed | UnmarkFailed
 Step = MapStep | TriggerUevent | RecordStep
 
-Incidental = WriteTunable | UnmarkFailed
+Incidental = WriteTunable | UnmarkFailed | RegisterKey
 """Steps on which no other step of their map relies: a refusal of one does not end the map's steps."""
 
 
@@ -297,4 +338,16 @@ class Lost:
     message: str
 
 
-Outcome = Unchanged | Changed | Refused | Lost
+@dataclass(frozen=True, slots=True)
+class Registered(Changed):
+    """The target knows the path by the key. `held`: whether a reservation is held under it; None: nobody asked."""
+
+    held: bool | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Unregistered(Lost):
+    """The key is not registered through any path, so this path was not registered either, or not for longer."""
+
+
+Outcome = Unchanged | Changed | Refused | Lost | Registered | Unregistered

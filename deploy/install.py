@@ -1,6 +1,7 @@
 """`make install`: the application in a directory of its own, and what the system needs to know of it around that.
 
-In: DESTDIR, PREFIX, and the interpreter that is to run it. Out: files below DESTDIR. The application's packages have
+In: DESTDIR, PREFIX, the interpreter that is to run it, and where udev's rules have their place. Out: files below
+DESTDIR. The application's packages have
 plain names (`controller`, `desired` ...), so they never go where other applications look: everything that Python loads
 is in PREFIX/lib/mpathctl/lib, and the launchers in PREFIX/lib/mpathctl/bin search only there and in the standard
 library. The programs in PREFIX/sbin are links to the launchers, so the processes have their names.
@@ -16,6 +17,7 @@ import py_compile
 import re
 import shutil
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
@@ -35,6 +37,16 @@ PROGRAMS = {
 }
 """Each program's module and function."""
 
+RULE_NAMES: Mapping[str, Mapping[str, str]] = {
+    "upstream": {},
+    "debian": {"11-dm-mpath.rules": "56-dm-mpath.rules", "56-multipath.rules": "60-multipath.rules"},
+}
+"""What a distribution calls its files of rules, where they have other names. udev reads files in the order of their
+names, and rules for maps mean nothing before device-mapper's own, which are in 10-dm.rules; Debian has 55-dm.rules.
+"""
+_DEBIAN = "/etc/debian_version"
+"""There on Debian and what is made of it."""
+
 
 @dataclass(frozen=True, slots=True)
 class Layout:
@@ -43,6 +55,8 @@ class Layout:
     destdir: Path
     prefix: Path
     python: str
+    rules: str = "upstream"
+    """A key of RULE_NAMES."""
 
     def at(self, *parts: str) -> Path:
         """A place below the prefix, made if absent but for its last part."""
@@ -62,7 +76,8 @@ def install(layout: Layout) -> None:
     for name in PROGRAMS:
         _program(layout, name)
     for source, target in FILES:
-        _filled(layout, DEPLOY / source, layout.at(*target.split("/")))
+        *folders, name = target.split("/")
+        _filled(layout, DEPLOY / source, layout.at(*folders, RULE_NAMES[layout.rules].get(name, name)))
     manual.write(layout.at("share", "man", "x").parent)
     _copied(DEPLOY / "man/mpathctl.8", layout.at("share", "man", "man8", "mpathctl.8"))
     completion.write(layout.at("share", "x").parent)
@@ -155,15 +170,23 @@ def base_python() -> str:
     return os.path.realpath(getattr(sys, "_base_executable", sys.executable))
 
 
+def own_rules() -> str:
+    """The key of RULE_NAMES for this system."""
+    return "debian" if os.path.exists(_DEBIAN) else "upstream"
+
+
 def main() -> None:
     """The command line."""
     parser = argparse.ArgumentParser(description="Install mpathctl.")
     parser.add_argument("--destdir", default="/", help="a directory that stands for the root (for packages)")
     parser.add_argument("--prefix", default="/usr", help="default: %(default)s")
     parser.add_argument("--python", default=base_python(), help="the interpreter; default: %(default)s")
+    parser.add_argument(
+        "--rules", choices=sorted(RULE_NAMES), default=own_rules(), help="whose names the rules have; here: %(default)s"
+    )
     options = parser.parse_args()
     os.umask(0o022)
-    install(Layout(Path(options.destdir or "/").absolute(), Path(options.prefix), options.python))
+    install(Layout(Path(options.destdir or "/").absolute(), Path(options.prefix), options.python, options.rules))
 
 
 if __name__ == "__main__":

@@ -11,21 +11,12 @@ from dataclasses import dataclass, field, replace
 from desired import options
 from desired.admission import Candidate
 from desired.grouping import GroupPath, PathGroup, alternate_adapters, best_group, group_paths
+from desired.map_selection import MapProfile, MapTraits, Platform, map_profile, map_traits
 from desired.model import DesiredMap, Member, Origin, OriginKind, Resolved, Tuning
 from desired.observed import existing_order
 from desired.precedence import Layers
 from desired.priority import CONSTANT, NotAvailable, priority
-from desired.selection import (
-    MapProfile,
-    MapTraits,
-    PathProfile,
-    PathTraits,
-    Platform,
-    map_profile,
-    map_traits,
-    path_profile,
-    traits_of,
-)
+from desired.selection import PathProfile, PathTraits, path_profile, traits_of
 from desired.tunables import Wishes, tunings, wishes
 from observers.dmtable import DevT, MultipathTable, Sectors, TableGroup, TablePath
 from observers.snapshot import Alias, Map, Path, PathState, Wwid

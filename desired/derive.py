@@ -6,6 +6,7 @@ read for what is not there, nor let one map's trouble reach another.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from operator import attrgetter
 
 from desired import options
@@ -13,11 +14,13 @@ from desired.admission import Blacklist, Candidate, Rules, admit
 from desired.assembly import Assembler, Warned
 from desired.config import Config, load_config
 from desired.identity import Finding, Standing, examine, page_names, wwid_of
+from desired.map_selection import Platform
 from desired.model import Admission, ConfigMessage, Desired, DesiredMap, Origin, Resolved, Severity, Verdict
 from desired.naming import Bindings, Namer
 from desired.observed import Observed, observe, remembered
 from desired.precedence import DeviceKind, Layers, global_settings, settings_for
-from desired.selection import Platform, uid_attribute
+from desired.reservations import KEYWORD, in_force, recorded
+from desired.selection import uid_attribute
 from desired.tunables import settle
 from desired.values import ROOT, Surroundings
 from observers.snapshot import Alias, Hex, Path, Snapshot, Wwid
@@ -55,7 +58,7 @@ def derive(config: Config, snapshot: Snapshot, *, resident: bool) -> Desired:
     maps, failures = _build(paths, names, assembler, known)
     failures |= nameless
     return Desired(
-        maps=settle(maps),
+        maps=_keyed(settle(maps), snapshot),
         admissions=admissions,
         bindings=_bindings_text(snapshot, known, namer.bindings),
         wwids=remembered(snapshot.wwids.text if snapshot.wwids else None),
@@ -199,6 +202,14 @@ def _build(
                 f"it could not be derived: {error}" if str(error) else f"it could not be derived: {error!r}"
             )
     return tuple(maps), failures
+
+
+def _keyed(maps: tuple[DesiredMap, ...], snapshot: Snapshot) -> tuple[DesiredMap, ...]:
+    """The maps with their reservation keys, which only few have."""
+    if not any(KEYWORD in each.properties for each in maps):
+        return maps
+    keys = recorded(snapshot.prkeys.text if snapshot.prkeys else None)
+    return tuple(replace(each, reservation_key=in_force(each.properties, keys, each.wwid)) for each in maps)
 
 
 def _bindings_text(snapshot: Snapshot, known: Observed, bindings: Bindings) -> str | None:

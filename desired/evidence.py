@@ -13,11 +13,11 @@ from typing import Any
 from desired.admission import Candidate
 from desired.config import Config
 from desired.derive import by_wwid, identify, rules_in_force
+from desired.map_selection import Platform
 from desired.model import Desired, DesiredMap
 from desired.observed import Observed, observe
 from desired.options import OPTIONS, Option
 from desired.prospects import Docket, docket
-from desired.selection import Platform
 from observers.errors import InputError
 from observers.snapshot import MPATH_PREFIX, DeviceName, DmDevice, Map, Snapshot, Wwid
 

@@ -15,14 +15,13 @@ from desired.aliases import alias_contenders, alias_note
 from desired.assembly import Assembler, state_of
 from desired.contenders import Contender, Matched, chosen_by, contenders
 from desired.evidence import Evidence, find_option
+from desired.map_selection import attached_handler, map_traits
 from desired.model import DesiredMap, Member, Origin, Resolved
 from desired.observed import existing_order
 from desired.options import OPTIONS, Layer, Option
 from desired.precedence import Layers
 from desired.selection import (
     PathProfile,
-    attached_handler,
-    map_traits,
     path_profile,
     timeouts_unless_configured,
     traits_of,

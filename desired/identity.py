@@ -126,6 +126,12 @@ def examine(
     return CONFIRMED  # other buses have no identity to ask the device for: udev's is all there is
 
 
+def is_another(path: Path, wwid: Wwid, own: Wwid) -> bool:
+    """Whether a device denies that it is `wwid`, and confirms that it is `own`: not so for two names of one unit."""
+    confirmed = examine(path, own, "").standing is Standing.CONFIRMED
+    return confirmed and examine(path, wwid, "").standing is Standing.CONTRADICTED
+
+
 def _no_unit(inquiry: Hex) -> str:
     """What is wrong with the standard INQUIRY data of a logical unit; empty: nothing."""
     first = int(inquiry[:2], 16)

@@ -6,6 +6,7 @@ from enum import StrEnum
 from typing import Generic, TypeVar
 
 from desired.care import MapCare
+from desired.values import ReservationKey
 from observers.dmtable import DevT, MultipathTable
 from observers.snapshot import Alias, DeviceName, DmUuid, PathState, Wwid, map_uuid
 
@@ -130,6 +131,8 @@ class DesiredMap:
     """How it is to be watched over."""
     tunings: tuple[Tuning, ...] = ()
     """What the attributes of its paths should be, each file once."""
+    reservation_key: ReservationKey | None = None
+    """Under which key its paths are registered for persistent reservations, if they are."""
 
     @property
     def uuid(self) -> DmUuid:

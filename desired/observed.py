@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from observers.dmtable import DevT
 from observers.snapshot import MPATH_PREFIX, DeviceName, Gap, Map, Path, Snapshot, Wwid
 
-_STATE_FILES = ("/bindings", "/wwids")
+_STATE_FILES = ("/bindings", "/wwids", "/prkeys")
 _HOST = "host"
 _NO_DEVICES = frozenset({_HOST, "device-mapper"})
 """Subjects of gaps that are neither about a block device nor about a map; those about files are absolute paths."""

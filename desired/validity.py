@@ -84,7 +84,7 @@ def _held(case: Case) -> Judgement | None:
 def _unattended(case: Case) -> Judgement | None:
     if case.attended is not False:
         return None
-    return Judgement(Validity.NOT_VALID, "no multipath daemon would take it: none listens on its socket", _IMPLIED)
+    return Judgement(Validity.NOT_VALID, "no multipath daemon would take it: none runs, and none is enabled", _IMPLIED)
 
 
 def _kept_out(case: Case) -> Judgement | None:

@@ -65,6 +65,7 @@ def survey(
         config_files=texts.configuration,
         bindings=texts.bindings,
         wwids=texts.wwids,
+        prkeys=texts.prkeys,
         maps=kernel.maps,
         other_devices=kernel.other_devices,
         failed_wwids=runtime_files.failed_wwids(reader),

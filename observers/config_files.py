@@ -21,7 +21,7 @@ _ABSENT = frozenset({errno.ENOENT, errno.ENOTDIR})
 
 @dataclass(frozen=True, slots=True)
 class Places:
-    """Where the files are: the main file, the directory of drop-ins, and that of `bindings` and `wwids`."""
+    """Where the files are: the main file, the directory of drop-ins, and that of `bindings`, `wwids` and `prkeys`."""
 
     main: str = MAIN_FILE
     drop_ins: str = DROP_IN_DIRECTORY
@@ -35,6 +35,7 @@ class Texts:
     configuration: tuple[TextFile, ...] = ()
     bindings: TextFile | None = None
     wwids: TextFile | None = None
+    prkeys: TextFile | None = None
     gaps: tuple[Gap, ...] = ()
 
 
@@ -46,6 +47,7 @@ def observe(host: ReadHost, places: Places) -> Texts:
         configuration=files,
         bindings=_text(host, f"{places.state}/bindings", gaps),
         wwids=_text(host, f"{places.state}/wwids", gaps),
+        prkeys=_text(host, f"{places.state}/prkeys", gaps),
         gaps=tuple(gaps),
     )
 

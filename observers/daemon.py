@@ -1,7 +1,7 @@
-"""Whether a multipath daemon runs on the host, or would as soon as it is needed: multipathd, or one of ours.
+"""Whether a multipath daemon runs on the host, or will, or would if needed: multipathd, or one of ours.
 
-In: a `Reader`. Out: a `Daemon`, or None; and whether somebody listens on its socket. It must never signal the process
-or connect to its socket: a queue of connections that is full would make us wait.
+In: a `Reader`. Out: a `Daemon`, or None; whether somebody listens on its socket; whether systemd is to start it. It
+must never signal the process or connect to its socket: a queue of connections that is full would make us wait.
 """
 
 from observers.reading import NOT_PROVIDED, VANISHED, Reader
@@ -17,6 +17,14 @@ SOCKETS = ("/run/multipathd.socket", "@/org/kernel/linux/storage/multipathd")
 _LISTENING = 0x10000
 """__SO_ACCEPTCON of linux/net.h, in the column of flags."""
 _COLUMNS, _FLAGS = 8, 3
+
+_UNITS = frozenset({"multipathd.service", "mpathctl.service"})
+_UNIT_FOLDERS = (
+    "/etc/systemd/system", "/run/systemd/system", "/usr/local/lib/systemd/system", "/usr/lib/systemd/system",
+    "/lib/systemd/system",
+)  # fmt: skip
+_WANTS = ".wants"
+"""Of systemd.unit(5): where units lie, and the directories of links to what another unit wants started."""
 
 _QUIET = NOT_PROVIDED | VANISHED
 
@@ -41,3 +49,14 @@ def reachable(reader: Reader, *, socket: str | None = None) -> bool:
     wanted = SOCKETS if socket is None else (socket,)
     rows = (line.split(None, _COLUMNS - 1) for line in text.split("\n")[1:])
     return any(len(row) == _COLUMNS and row[-1] in wanted and int(row[_FLAGS], 16) & _LISTENING for row in rows)
+
+
+def enabled(reader: Reader) -> bool:
+    """Whether systemd starts a daemon when the system boots. udev asks for the first disks before it has done that."""
+    return any(_is_wanted(reader, folder) for folder in _UNIT_FOLDERS)
+
+
+def _is_wanted(reader: Reader, folder: str) -> bool:
+    names = reader.names(folder, "units of systemd", quiet=_QUIET)
+    wants = (f"{folder}/{name}" for name in names if name.endswith(_WANTS))
+    return any(_UNITS.intersection(reader.names(each, "units of systemd", quiet=_QUIET)) for each in wants)

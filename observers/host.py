@@ -62,7 +62,8 @@ class ReadHost(Protocol):
     def scsi_inquire(self, name: DeviceName, cdb: bytes, /, *, reply_length: int, timeout: float) -> ScsiReply:
         """Send a command that reads (or TEST UNIT READY, `reply_length` 0) by SG_IO; `timeout` in seconds.
 
-        Commands other than TEST UNIT READY, INQUIRY, REPORT TARGET PORT GROUPS and REPORT LUNS: EPERM.
+        Commands other than TEST UNIT READY, INQUIRY, REPORT TARGET PORT GROUPS, REPORT LUNS and PERSISTENT RESERVE IN:
+        EPERM.
         """
 
     def direct_read(self, name: DeviceName, /, *, length: int, timeout: float, offset: int = 0) -> Block:
@@ -150,6 +151,10 @@ class Host(ReadHost, Protocol):
 
     def release_device(self, held: Held, /) -> None:
         """Close it."""
+
+    def scsi_register(self, name: DeviceName, parameters: bytes, /, *, timeout: float) -> ScsiReply:
+        """PERSISTENT RESERVE OUT with the service action REGISTER AND IGNORE EXISTING KEY, and these 24 bytes: change
+        under which key the target knows this path. No other service action can be sent. `timeout` in seconds."""
 
     def semaphore_create(self, key: int, /) -> int:
         """A new System V semaphore set of one, value 1, mode 0600; returns its id. EEXIST when the key is in use."""

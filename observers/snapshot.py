@@ -407,6 +407,8 @@ class Snapshot:
     config_files: tuple[TextFile, ...] = ()
     bindings: TextFile | None = None
     wwids: TextFile | None = None
+    prkeys: TextFile | None = None
+    """The keys of persistent reservations, by WWID."""
     paths: tuple[Path, ...] = ()
     maps: tuple[Map, ...] = ()
     other_devices: tuple[DmDevice, ...] = ()

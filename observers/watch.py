@@ -92,7 +92,7 @@ class StateWatch:
         self._above: dict[DeviceName, tuple[str, ...]] = {}
         self._next = 0.0
         self._sampled: float | None = None
-        self._pause = TRANSPORT_INTERVAL
+        self._pause = 0.0
 
     def follow(self, name: DeviceName, sysfs: str) -> None:
         """Watch a disk (`Path.sysfs` is where it is) and its transport; what it has no attributes of is left out."""
@@ -120,17 +120,21 @@ class StateWatch:
 
     def sample(self, now: float) -> list[Change]:
         """Read what is due, and say what has changed."""
-        elapsed = TRANSPORT_INTERVAL if self._sampled is None else max(0.0, now - self._sampled)
-        self._sampled, self._next = now, now + self._pause
+        elapsed = self._interval if self._sampled is None else max(0.0, now - self._sampled)
+        self._sampled, self._next = now, now + self._interval
         changes = self._transport_changes(self._read(self._transports, 0, len(self._transports.subjects)))
         touched = {name for change in changes for name in change.disks}
         return [*changes, *self._looked_at(touched), *self._in_turn(elapsed)]
 
     def took(self, seconds: float) -> None:
         """How long the last sampling took: the next one comes so late that all of them cost `SHARE` of the time."""
-        self._pause = max(TRANSPORT_INTERVAL, seconds / SHARE)
+        self._pause = seconds / SHARE
         if self._sampled is not None:
-            self._next = self._sampled + self._pause
+            self._next = self._sampled + self._interval
+
+    @property
+    def _interval(self) -> float:
+        return max(self._pause, TRANSPORT_INTERVAL if self._transports.subjects else DISK_INTERVAL)
 
     def look(self, names: Iterable[DeviceName]) -> list[Change]:
         """Read some disks now."""

@@ -38,6 +38,8 @@ _WITH_JSON = ("paths", "maps", "status", "daemon")
 _OURS = frozenset({"list", "quit"})
 """First words that are no commands here: what is shown is `show`, and every command has its own connection."""
 
+_NO_AGE = "multipath-tools' multipathd can't; leave out --age"
+
 _GOOD = re.compile(r"\b(?:ready|active|running)\b")
 _BAD = re.compile(r"\b(?:faulty|failed|offline|timeout|disconnected)\b")
 _GREEN, _RED = 32, 31
@@ -53,6 +55,7 @@ def add_shown(kinds: "argparse._SubParsersAction[argparse.ArgumentParser]") -> N
             parser.add_argument("--raw", action="store_true", help="with --format: no header, no columns")
         if kind in _WITH_JSON:
             parser.add_argument("--json", action="store_true", help="print JSON")
+        parser.add_argument("--age", action="store_true", help="say also how old that is, on standard error")
         parser.set_defaults(run=_show, kind=kind)
 
 
@@ -77,11 +80,25 @@ def _synopsis(verb: Verb) -> str:
 
 def _show(options: argparse.Namespace) -> int:
     try:
-        if options.kind in _WITH_JSON and options.json:
-            return put(_JSON[options.kind](options), commands.DONE)
-        return put(_painted(_reply(options, _command(options))), commands.DONE)
+        age = _age(options) if options.age else ""
+        as_json = options.kind in _WITH_JSON and options.json
+        text = _JSON[options.kind](options) if as_json else _painted(_reply(options, _command(options)))
+        status = put(text, commands.DONE)
     except ClientError as error:
         raise _told(error) from error
+    sys.stderr.write(age)
+    return status
+
+
+def _age(options: argparse.Namespace) -> str:
+    """How old is what the next reply is made of, at most: it is asked for first."""
+    try:
+        found = re.match(r"age (\S+)\ncycle (\d+)", _reply(options, "list age"))
+    except MpathError as error:
+        raise MpathError(f"the daemon does not say how old its replies are: {error}", hint=_NO_AGE) from error
+    if found is None:
+        raise MpathError("the daemon says nothing of its age that could be understood")
+    return f"mpathctl: as of {found[1]} s ago, after cycle {found[2]}\n"
 
 
 def _command(options: argparse.Namespace) -> str:

@@ -20,16 +20,17 @@ from controller.runtime import cycle
 from controller.runtime.md_cycle import decide_md
 from controller.sandbox.host import SandboxHost
 from controller.sandbox.scenario import load_scenario
-from observers import udev
+from observers import daemon, udev
 from observers.errors import InputError, MpathError
 from observers.host import Host
 from observers.kernel.real_host import RealHost
+from observers.reading import Reader
 from observers.snapshot import Snapshot
 from observers.snapshot_json import from_json, to_json
 
 DONE, FAILED, PENDING = 0, 1, 2
 
-_STATE_FILES = ("/bindings", "/wwids")
+_STATE_FILES = ("/bindings", "/wwids", "/prkeys")
 """Without them planning is still possible: names and memberships then stay as they are."""
 
 
@@ -122,9 +123,9 @@ def _tell(decision: cycle.Decision) -> None:
         _note(f"{gap.subject}: {gap.what}: {gap.reason}")
     for finding in decision.findings:
         _note(f"{finding.level}: {finding.text} [{finding.rule}]")
-    daemon = decision.snapshot.host.daemon
-    if daemon is not None:
-        _note(f"{daemon.name} runs (pid {daemon.pid}) and acts on these maps too")
+    found = decision.snapshot.host.daemon
+    if found is not None:
+        _note(f"{found.name} runs (pid {found.pid}) and acts on these maps too")
 
 
 def _note(text: str, hint: str = "") -> None:
@@ -144,7 +145,21 @@ def reconcile(options: argparse.Namespace) -> int:
             "no permission: reconcile changes device-mapper, which needs root",
             hint="run `sudo mpathctl reconcile`, or look at a snapshot: mpathctl reconcile --dry-run --snapshot FILE",
         )
+    if not options.beside_daemon:
+        _alone(host)
     return run_on(host, _files(options), with_topology=options.topology)
+
+
+def _alone(host: Host) -> None:
+    """A daemon has the configuration that was in force when it was last told to read it, and would undo what follows
+    from another one; so would we undo what it was ordered by command. Each would go on for as long as it runs."""
+    found = daemon.running(Reader(host, "host"))
+    if found is not None:
+        raise MpathError(
+            f"{found.name} runs (pid {found.pid}) and watches over these maps",
+            hint="have it apply the configuration: mpathctl reconfigure. What would be done here: mpathctl reconcile "
+            "--dry-run. To act all the same: --beside-daemon",
+        )
 
 
 def _dry_run(options: argparse.Namespace) -> int:

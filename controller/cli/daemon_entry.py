@@ -7,6 +7,7 @@ import os
 import sys
 
 from controller.client.options import Options, parse
+from controller.runtime.cycle import Files
 from controller.runtime.daemon import DaemonOptions
 from controller.runtime.daemon import main as run_daemon
 
@@ -14,7 +15,6 @@ LETTERS = "dsv:k::Bnw"
 OK, FAIL = 0, 1
 _STANDARD = (0, 1, 2)
 _DEPRECATED = "multipathd: -n is ignored: whether WWIDs have to be known, find_multipaths says\n"
-_NAMES = "multipathd: -B is ignored: new names are written to the bindings file\n"
 
 
 def main(arguments: list[str]) -> int:
@@ -24,7 +24,7 @@ def main(arguments: list[str]) -> int:
     if os.geteuid() != 0:
         sys.stderr.write("need to be root\n")
         return FAIL
-    sys.stderr.write((_DEPRECATED if "n" in letters else "") + (_NAMES if "B" in letters else ""))
+    sys.stderr.write(_DEPRECATED if "n" in letters else "")
     os.chdir("/")  # no file system is kept from being unmounted
     os.umask(os.umask(0o077) | 0o022)
     if "d" not in letters and not _in_background():
@@ -38,7 +38,11 @@ def options_of(options: Options) -> DaemonOptions:
     level = given.get("v") or ""
     digits = level[: len(level) - len(level.lstrip("0123456789"))]
     foreground = None if "d" not in given else True
-    return DaemonOptions(verbosity=int(digits) if digits else None, stamped=False if "s" in given else foreground)
+    return DaemonOptions(
+        files=Files(fixed_names="B" in given),
+        verbosity=int(digits) if digits else None,
+        stamped=False if "s" in given else foreground,
+    )
 
 
 def _in_background() -> bool:

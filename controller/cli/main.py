@@ -26,7 +26,8 @@ from observers.errors import MpathError
 EPILOG = """exit status:
   0  done, or nothing to do
   1  error, or the kernel refused a step
-  2  with --dry-run: changes are pending; with preview: something would change
+  2  with --dry-run: changes are pending; with preview: something would change;
+     with replay: something is decided otherwise; or the command line is wrong
 """
 
 
@@ -57,7 +58,12 @@ def build_parser() -> argparse.ArgumentParser:
     )
     add_actions(subparsers)
     add_daemon_commands(subparsers)
-    add_replay(subparsers.add_parser("replay", help="decide again what a daemon's flight recorder has, and compare"))
+    replay = "decide again what a daemon's flight recorder has, and compare"
+    add_replay(
+        subparsers.add_parser(
+            "replay", help=replay, epilog=EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter
+        )
+    )
     demo_parser = subparsers.add_parser(
         "demo", help="show the main job on the sandbox; on this host's own disks a dry run, never more"
     )
@@ -80,6 +86,9 @@ def _add_reconcile(subparsers: "Subparsers[argparse.ArgumentParser]") -> None:
     parser.add_argument("--snapshot", metavar="FILE", help="with --dry-run: plan for the host of this snapshot")
     parser.add_argument("--json", action="store_true", help="with --dry-run: print the plan as JSON")
     parser.add_argument("--topology", action="store_true", help="draw the topology before and after")
+    parser.add_argument(
+        "--beside-daemon", action="store_true", help="act although a daemon runs, which acts on the same maps"
+    )
     parser.add_argument(
         "--after", metavar="SECONDS", type=_seconds, help="with --sandbox: let this much virtual time pass first"
     )

@@ -9,10 +9,12 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 
 from actuators.steps import (
+    CancelRemoval,
     CreateMap,
     DeletePath,
     FailPath,
     MarkFailed,
+    RegisterKey,
     ReinstatePath,
     ReloadMap,
     RememberWwid,
@@ -45,18 +47,20 @@ _WORDS: dict[type[Step], str] = {
     RenameMap: "rename",
     RemoveMap: REMOVAL,
     SetQueueing: MESSAGE,
+    CancelRemoval: MESSAGE,
     SwitchGroup: MESSAGE,
     FailPath: MESSAGE,
     ReinstatePath: MESSAGE,
     TriggerUevent: UEVENT,
     WriteTunable: TUNING,
     DeletePath: "deleted path",
+    RegisterKey: "registration",
     RememberWwid: "",
     WriteBindings: "",
     MarkFailed: "",
     UnmarkFailed: "",
 }
-_COUNTED = frozenset({"new map", "reload", "rename", "deleted path", REMOVAL})
+_COUNTED = frozenset({"new map", "reload", "rename", "deleted path", "registration", REMOVAL})
 """Words that have a plural."""
 _MINOR = (MESSAGE, TUNING, UEVENT)
 """Told only when nothing else is done to the map."""

@@ -17,7 +17,7 @@ from controller.reconcile.health import PathMemory
 from controller.reconcile.orders import Orders
 from controller.reconcile.plan import MapPlan, Memory, Plan, Refusal
 from controller.runtime.forms import OUTCOMES, STEPS
-from controller.runtime.recorder import Applied, Cycle, Entry
+from controller.runtime.recorder import Applied, Cycle, Entry, Ordered
 from controller.runtime.recording import FORMAT, SHARED, VERSION
 from observers import snapshot_json
 from observers.errors import InputError
@@ -69,6 +69,8 @@ class _Reader:
             self._values.append(document["is"])
         elif "cycle" in document:
             self.entries.append(self._cycle(document))
+        elif "request" in document:
+            self.entries.append(Ordered(**{**document, "outcome": outcome_of(document["outcome"])}))
         else:
             pairs = tuple((step_of(step), outcome_of(outcome)) for step, outcome in document["outcomes"])
             self.entries.append(Applied(now=document["now"], plan=plan_of(document["plan"]), outcomes=pairs))

@@ -40,7 +40,7 @@ from desired.validity import (
     reply,
     second_path_wait,
 )
-from observers import claim, runtime_files
+from observers import claim, daemon, runtime_files
 from observers.config_files import Places
 from observers.errors import InputError, MpathError
 from observers.host import ClaimHost
@@ -180,12 +180,17 @@ def _judged(asked: _Asked, config: Config, snapshot: Snapshot) -> Reply:
         rules=_rules(asked, config, snapshot),
         usage=_usage(candidate.path),
         failed=frozenset(snapshot.failed_wwids),
-        attended=snapshot.host.daemon_reachable if asked.question.of_udev else None,
+        attended=_attended(asked, snapshot) if asked.question.of_udev else None,
     )
     judgement = once_released(is_path_valid(case), asked.environment.get(DEVICE_PATH, ""))
     if judgement.validity is Validity.MAYBE:
         return _on_closer_look(asked, _Doubt(config, snapshot, case, judgement))
     return reply(judgement, until=None, now=snapshot.taken_at)
+
+
+def _attended(asked: _Asked, snapshot: Snapshot) -> bool:
+    """Whether there is a daemon that would take the device, or will be when systemd is so far."""
+    return snapshot.host.daemon_reachable or daemon.enabled(Reader(asked.host, "systemd"))
 
 
 def _usage(path: Path) -> Usage:

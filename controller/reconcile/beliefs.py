@@ -14,11 +14,12 @@ that is up: alone it would fail its first I/O and come back for ever.
 In: states, what dm has. Out: wishes and words. It must never make a step.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from enum import Enum
 
 from controller.reconcile.view import View
+from desired.identity import is_another
 from desired.model import DesiredMap
 from observers.dmtable import DevT
 from observers.snapshot import Map, Path, PathState
@@ -134,7 +135,7 @@ def facts(view: View, live: Map | None, wanted: DesiredMap | None) -> dict[DevT,
     for dev in {**active, **states, **dict.fromkeys(wanted.table.devices if wanted else ())}:
         state = states.get(dev) or _state(view, view.paths.get(dev))
         ghost = state is PathState.GHOST and active.get(dev) is False and _held(view, dev, states)
-        mismatch, due = _lie(view, dev), _due(view, dev)
+        mismatch, due = _lie(view, dev) or _strange(view, dev, wanted, states), _due(view, dev)
         found[dev] = PathFacts(dev, state, active.get(dev), dev in states, mismatch, held_ghost=ghost, due=due)
     return found
 
@@ -144,6 +145,14 @@ def _lie(view: View, dev: DevT) -> str:
     if lie is not None:
         return lie.reason or "its device is another logical unit"
     return str(memory.quarantined) if memory is not None and memory.quarantined is not None else ""
+
+
+def _strange(view: View, dev: DevT, wanted: DesiredMap | None, members: Collection[DevT]) -> str:
+    """Why a path of the live table is another unit's, as its device says, or empty."""
+    admission, path = view.admitted.get(dev), view.paths.get(dev)
+    if wanted is None or admission is None or path is None or dev in members or admission.wwid == wanted.wwid:
+        return ""
+    return f"it leads to {admission.wwid}" if is_another(path, wanted.wwid, admission.wwid) else ""
 
 
 def _due(view: View, dev: DevT) -> str:

@@ -12,13 +12,14 @@ from actuators.steps import (
     DeletePath,
     FailPath,
     Outcome,
+    RegisterKey,
     ReloadMap,
     RemoveMap,
     Step,
     SwitchGroup,
     UdevFlags,
 )
-from controller.reconcile import purge_memory, waiting
+from controller.reconcile import purge_memory, reservation_memory, waiting
 from controller.reconcile.health import PathMemory
 from controller.reconcile.waiting import MapMemory
 from observers.dmtable import DevT
@@ -31,6 +32,8 @@ def counted(maps: Mapping[Wwid, MapMemory], outcomes: Done, *, now: float) -> Ma
     """The maps' memories after these steps. A step on a map of which nothing is remembered counts nowhere."""
     found = dict(maps)
     for step, outcome in outcomes:
+        if isinstance(step, RegisterKey):
+            _registration(found, step, outcome)
         if not isinstance(outcome, Changed) or not isinstance(
             step, CreateMap | ReloadMap | SwitchGroup | FailPath | RemoveMap
         ):
@@ -41,6 +44,13 @@ def counted(maps: Mapping[Wwid, MapMemory], outcomes: Done, *, now: float) -> Ma
         elif wwid in found:
             found[wwid] = _after(found[wwid], step, now=now)
     return found
+
+
+def _registration(maps: dict[Wwid, MapMemory], step: RegisterKey, outcome: Outcome) -> None:
+    wwid = Wwid(step.map.uuid.removeprefix(MPATH_PREFIX))
+    if wwid in maps:
+        reservation = reservation_memory.after(maps[wwid].reservation, step, outcome)
+        maps[wwid] = replace(maps[wwid], reservation=reservation)
 
 
 def _after(

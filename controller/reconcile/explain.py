@@ -6,12 +6,14 @@ In: steps and plans. Out: text, the same for the same plan. It must never leave 
 from collections.abc import Iterable
 
 from actuators.steps import (
+    CancelRemoval,
     CreateMap,
     DeletePath,
     FailPath,
     MarkFailed,
     Ownership,
     RecordStep,
+    RegisterKey,
     ReinstatePath,
     ReloadMap,
     RememberWwid,
@@ -46,18 +48,28 @@ def step_text(step: Step) -> str:
         case RemoveMap():
             later = "when it is closed, " if step.deferred else ""
             return f"remove {step.map.name} ({later}udev {_flags(step.udev)})"
-        case SwitchGroup():
-            return f"switch {step.map.name} to group {step.group}"
+        case SwitchGroup() | SetQueueing() | CancelRemoval():
+            return _message(step)
         case FailPath() | ReinstatePath() | DeletePath():
             return _path(step)
-        case SetQueueing():
-            return f"let I/O {'wait' if step.queue else 'fail'} when {step.map.name} has no path left"
+        case RegisterKey():
+            return _registration(step)
         case TriggerUevent():
             return f"have udev look at {step.name} ({step.dev}) again: a change event"
         case WriteTunable():
             return f"write {step.value} to {step.file} (it is {step.expected})"
         case RememberWwid() | WriteBindings() | MarkFailed() | UnmarkFailed():
             return _record(step)
+
+
+def _message(step: SwitchGroup | SetQueueing | CancelRemoval) -> str:
+    match step:
+        case SwitchGroup():
+            return f"switch {step.map.name} to group {step.group}"
+        case SetQueueing():
+            return f"let I/O {'wait' if step.queue else 'fail'} when {step.map.name} has no path left"
+        case CancelRemoval():
+            return f"take back that {step.map.name} is removed when it is closed"
 
 
 def _path(step: FailPath | ReinstatePath | DeletePath) -> str:
@@ -69,6 +81,15 @@ def _path(step: FailPath | ReinstatePath | DeletePath) -> str:
             return f"reinstate {path}"
         case DeletePath():
             return f"delete {path} at {step.sysfs}, if its logical unit is still not mapped"
+
+
+def _registration(step: RegisterKey) -> str:
+    path = f"path {step.dev} ({step.name}) of {step.map.name}"
+    if not step.key:
+        return f"take away the reservation key that {path} is registered under"
+    former = f", or {step.former:#x}," if step.former else ""
+    lasting = " through power loss" if step.aptpl else ""
+    return f"register {path} under the reservation key {step.key:#x}{lasting}, if that{former} is registered still"
 
 
 def _create(step: CreateMap) -> str:

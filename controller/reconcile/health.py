@@ -42,6 +42,9 @@ from observers.snapshot import Health, Path, PathState
 SOON = 1.0
 """Seconds until a check is asked after that is still running: a tick of multipathd's loop."""
 
+BEAT = 0.5
+"""Seconds: regular checks begin at multiples of this."""
+
 GOLDEN = 0.6180339887498949
 """The golden ratio's fraction: its multiples, modulo 1, are spread evenly however many are taken."""
 
@@ -189,6 +192,11 @@ def advance(
     return _timed(_stored(after, state, now=now), care, changed=state is not memory.state, now=now)
 
 
+def unchanged(memory: PathMemory, care: PathCare, *, now: float) -> PathMemory:
+    """The memory after a check that found all that the last one did, of a usable path without account of failures."""
+    return _timed(memory, care, changed=False, now=now)
+
+
 def _was_good(memory: PathMemory) -> bool:
     return memory.state.usable or memory.state is PathState.DELAYED
 
@@ -257,10 +265,12 @@ def _interval(memory: PathMemory, care: PathCare, *, changed: bool) -> float:
 
 
 def _slot(now: float, interval: float, phase: float) -> float:
-    """The first instant of this phase that is at least half an interval away."""
+    """The first instant of this phase that is at least half an interval away, at a beat of all paths: those that are
+    checked together cost far less than as many that each wake the processor."""
     earliest = now + interval / 2.0
     turns = (earliest / interval - phase) // 1.0 + 1.0
-    return max((turns + phase) * interval, earliest)
+    slot = max((turns + phase) * interval, earliest)
+    return -(-slot // BEAT) * BEAT
 
 
 def kernel_failed(memory: PathMemory, care: PathCare, *, now: float) -> PathMemory:
@@ -319,5 +329,7 @@ def settled(path: Path, memory: PathMemory | None) -> Path:
     """The path with the state that counts instead of its checker's last answer; without a memory as it is."""
     if memory is None:
         return path
-    health = Health(memory.answer.checker, memory.state, memory.answer.message)
-    return replace(path, health=health, marginal=memory.marginal)
+    answer = memory.answer
+    if answer is path.health and answer.state is memory.state and path.marginal is memory.marginal:
+        return path  # nearly always; thousands of copies would be most of what a decision costs
+    return replace(path, health=Health(answer.checker, memory.state, answer.message), marginal=memory.marginal)

@@ -165,9 +165,18 @@ def after_planning(
     )
 
 
-def allowed(memory: Memory, records: Iterable[RecordStep], *, now: float) -> tuple[RecordStep, ...]:
-    """Those records that are not held back after a refusal."""
-    return tuple(record for record in records if not held(memory, subject(record) or BINDINGS, (record,), now=now))
+def allowed(
+    memory: Memory, records: Iterable[RecordStep], *, now: float
+) -> tuple[tuple[RecordStep, ...], float | None]:  # fmt: skip
+    """Those records that are not held back after a refusal, and when the first of the others is tried again."""
+    free, times = list[RecordStep](), list[float]()
+    for record in records:
+        wwid = subject(record) or BINDINGS
+        if held(memory, wwid, (record,), now=now):
+            times.append(memory.refusals[wwid].retry_at)
+        else:
+            free.append(record)
+    return tuple(free), min(times, default=None)
 
 
 T = TypeVar("T")

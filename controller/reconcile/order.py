@@ -10,7 +10,8 @@ what must be moved. Where nobody lets go, or where maps wait for each other in a
 (`TurnedDown`) and the planner plans those maps again without it: a path joins in the next cycle, and in a ring of names
 one map goes to its WWID for the time being, which opens the ring. The ring is closed in the next cycle. In a ring of
 names and paths a name gives way, then a path of a map that keeps a usable one without it: a map that is loaded without
-any path that is known to be usable keeps that table until a path answers.
+any path that is known to be usable keeps that table until a path answers. For a path that is failed in dm nobody waits
+in a ring: no I/O goes there, so for the moment between two loads both maps may have it.
 
 In: parts and drafts of the planner. Out: an order. It must never make or drop a step.
 """
@@ -31,24 +32,28 @@ class Phase(IntEnum):
 
     STOP = 0
     """Fail the paths that lead to another logical unit: every write there does damage."""
-    TABLE = 1
+    KEEP = 1
+    """Take back a removal, before the map is closed in the midst of the rest."""
+    RESERVE = 2
+    """Register paths with the target, before any I/O goes there."""
+    TABLE = 3
     """Create, reload, resize, clear."""
-    QUEUE = 2
+    QUEUE = 4
     """Let I/O wait or fail, before the last path can be failed."""
-    REINSTATE = 3
-    FAIL = 4
-    SWITCH = 5
+    REINSTATE = 5
+    FAIL = 6
+    SWITCH = 7
     """After the paths of the group came back."""
-    NAME = 6
-    UDEV = 7
-    PURGE = 8
+    NAME = 8
+    UDEV = 9
+    PURGE = 10
     """Delete a path's device, after dm stopped using it."""
-    REMOVE = 9
-    TALK = 10
+    REMOVE = 11
+    TALK = 12
     """No steps, only reasons."""
 
 
-ACTIONS = ("create", "reload", "resize", "queueing", "paths", "switch", "rename", "purge", "remove")
+ACTIONS = ("create", "keep", "reload", "resize", "register", "queueing", "paths", "switch", "rename", "purge", "remove")
 """The words of `MapPlan.action`, in the order in which they are joined."""
 
 
@@ -112,13 +117,15 @@ Claim = NameOf | PathOf
 class Draft:
     """A map's plan, and what it takes and lets go. `records`: what must be on file before the map's steps.
 
-    `usable`: those paths of the table that it loads that are known to be usable.
+    `usable`: those paths of the table that it loads that are known to be usable; `stopped`: those of the live table
+    that take no I/O.
     """
 
     plan: MapPlan
     takes: frozenset[Claim] = frozenset()
     frees: frozenset[Claim] = frozenset()
     usable: frozenset[Claim] = frozenset()
+    stopped: frozenset[Claim] = frozenset()
     records: tuple[RecordStep, ...] = ()
     refusal_met: bool = False
     """Whether it wanted a step that was refused earlier."""
@@ -151,6 +158,10 @@ def arrange(drafts: Sequence[Draft], owners: Owners) -> Arrangement:
     """Order drafts so that whoever lets go comes before whoever takes. `owners`: who has each claim now."""
     refused, waits_for = _resolve(drafts, owners)
     order, rings = _sorted(drafts, waits_for)
+    while soft := [edge for edge in rings if _is_soft(drafts, waits_for, edge)]:
+        for index, other in dict.fromkeys(soft):
+            del waits_for[index][other]
+        order, rings = _sorted(drafts, waits_for)
     for index, other in rings:
         refused += [
             TurnedDown(drafts[index].plan.wwid, claim, drafts[other].plan.wwid, ring=True)
@@ -183,6 +194,11 @@ def _resolve(drafts: Sequence[Draft], owners: Owners) -> tuple[list[TurnedDown],
                 else:
                     waits_for.setdefault(index, {}).setdefault(before, []).append(claim)
     return refused, waits_for
+
+
+def _is_soft(drafts: Sequence[Draft], waits_for: Waits, edge: tuple[int, int]) -> bool:
+    """Whether one need not wait for the other to let go: no I/O goes where the other lets go of."""
+    return drafts[edge[1]].stopped.issuperset(waits_for[edge[0]][edge[1]])
 
 
 def _claim_key(claim: Claim) -> tuple[int, str]:
@@ -225,6 +241,8 @@ def _weakest(drafts: Sequence[Draft], trail: Sequence[int], first: int, waits_fo
 
     def loss(edge: tuple[int, int]) -> int:
         claims = waits_for[edge[0]][edge[1]]
+        if _is_soft(drafts, waits_for, edge):
+            return -1
         if all(isinstance(claim, NameOf) for claim in claims):
             return 0
         return 1 if drafts[edge[0]].usable.difference(claims) else 2

@@ -19,8 +19,9 @@ BY_COMMAND = "command"
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Orders:
     """`removed_paths`: to be left alone as if they were not there, until added. `removed_maps`: not to be made again,
-    until added. `failed_paths`: not to be used, until reinstated. `reload`, `resize`: maps whose table is to be loaded
-    once more, and that may get the size of their paths; each ends when it was done."""
+    until added, or until a path comes that was not there. `failed_paths`: not to be used, until reinstated. `reload`,
+    `resize`: maps whose table is to be loaded once more, and that may get the size of their paths; each ends when it
+    was done."""
 
     removed_paths: frozenset[DeviceName] = frozenset()
     removed_maps: frozenset[Wwid] = frozenset()
@@ -64,6 +65,11 @@ def _sized(each: DesiredMap, live: Sectors | None, orders: Orders, auto_resize: 
 def without_device(orders: Orders, name: DeviceName) -> Orders:
     """The orders when the device of this name is gone: they were about it, and not about who gets the name next."""
     return replace(orders, removed_paths=orders.removed_paths - {name}, failed_paths=orders.failed_paths - {name})
+
+
+def with_new_paths(orders: Orders, wwids: Iterable[Wwid]) -> Orders:
+    """The orders when units have got paths that they had not when their maps were removed: somebody attached them."""
+    return replace(orders, removed_maps=orders.removed_maps.difference(wwids))
 
 
 def fulfilled(orders: Orders, *, reloaded: Iterable[Wwid] = (), sized: Iterable[Wwid] = ()) -> Orders:

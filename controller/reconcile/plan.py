@@ -14,8 +14,9 @@ from observers.snapshot import Alias, DmUuid, Wwid
 class MapPlan:
     """The steps of one map, in order; `reasons` is never empty: a plan that changes nothing says why.
 
-    `action`: one word for people (`create`, `reload`, `resize`, `rename`, `remove`, `switch`, `paths`, `queueing`,
-    `tunables`, `nothing`, `held`), several joined by `+`; `tunables` only when there is nothing else to do.
+    `action`: one word for people (`create`, `keep`, `reload`, `resize`, `rename`, `remove`, `switch`, `paths`,
+    `queueing`, `register`, `tunables`, `nothing`, `held`), several joined by `+`; `tunables` only when there is nothing
+    else to do.
     """
 
     wwid: Wwid
@@ -34,6 +35,8 @@ class Plan:
 
     records: tuple[RecordStep, ...] = ()
     maps: tuple[MapPlan, ...] = ()
+    records_wake_at: float | None = None
+    """When (monotonic seconds) records are tried again that were refused; None: none was."""
 
     @property
     def steps(self) -> tuple[Step, ...]:
@@ -42,8 +45,9 @@ class Plan:
 
     @property
     def wake_at(self) -> float | None:
-        """The earliest instant at which any map wants to be looked at again."""
-        return min((each.wake_at for each in self.maps if each.wake_at is not None), default=None)
+        """The earliest instant at which any map wants to be looked at again, or a record be tried."""
+        times = (self.records_wake_at, *(each.wake_at for each in self.maps))
+        return min((each for each in times if each is not None), default=None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

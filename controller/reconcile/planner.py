@@ -15,10 +15,10 @@ plan, and one that was applied gives an empty plan the next time.
 from collections.abc import Iterable
 from dataclasses import replace
 
-from actuators.steps import MapRef, RecordStep, RemoveMap, RenameMap, SetQueueing, SwitchGroup
+from actuators.steps import FailPath, MapRef, RecordStep, RemoveMap, RenameMap, SetQueueing, SwitchGroup
 from controller.reconcile import memory as remembering
 from controller.reconcile import purge as purging
-from controller.reconcile import records, tables
+from controller.reconcile import records, reservations, tables
 from controller.reconcile.beliefs import PathFacts, barred, facts
 from controller.reconcile.creation import create
 from controller.reconcile.diff import What
@@ -27,7 +27,7 @@ from controller.reconcile.naming import UNLIMITED, Limits, rename
 from controller.reconcile.order import Claim, Draft, NameOf, Part, PathOf, Phase, TurnedDown, arrange
 from controller.reconcile.paths import messages, stops
 from controller.reconcile.plan import Memory, Plan
-from controller.reconcile.removal import remove
+from controller.reconcile.removal import keep, remove
 from controller.reconcile.tending import silence, tended, told
 from controller.reconcile.tuning import with_tunables
 from controller.reconcile.view import View, incomplete, look, names_taken, sequence
@@ -42,8 +42,8 @@ def plan(snapshot: Snapshot, desired: Desired, memory: Memory, now: float) -> tu
     view = tended(look(snapshot, desired, memory=memory, now=now))
     view = replace(view, purge=purging.chosen(view))
     drafts = _blind(view) if view.blind else _settle(view)
-    first = () if view.blind else _records(view, drafts)
-    made = Plan(records=first, maps=with_tunables(view, drafts))
+    first, later = ((), None) if view.blind else _records(view, drafts)
+    made = Plan(records=first, maps=with_tunables(view, drafts), records_wake_at=later)
     return made, remembering.after_planning(
         view.memory,
         known=(*view.live, *view.wanted),
@@ -75,9 +75,11 @@ def _settle(view: View) -> tuple[Draft, ...]:
 
 
 def _followed_up(view: View, drafts: tuple[Draft, ...], denied: Iterable[tuple[Wwid, Claim]]) -> tuple[Draft, ...]:
-    """The drafts, those looked at again at once that could not have what this very plan makes free for them."""
+    """The drafts, those looked at again at once that could not have what this very plan makes free for them, or what it
+    takes I/O from, for which nobody waits in a ring."""
     free = frozenset[Claim]().union(*(draft.frees for draft in drafts))
     free = free.difference(*(draft.takes for draft in drafts))
+    free |= {PathOf(step.dev) for draft in drafts for step in draft.plan.steps if isinstance(step, FailPath)}
     again = {wwid for wwid, claim in denied if claim in free}
     return tuple(
         [
@@ -165,7 +167,7 @@ def _rejected(view: View, live: Map, wanted: DesiredMap, known: dict[DevT, PathF
     known = {dev: fact if dev in fits else replace(fact, member=False) for dev, fact in known.items()}
     talk = messages(view, MapRef(live.uuid, live.name), known, live=_devices(live), loaded=None)
     reason = Part(phase=Phase.TALK, held=True, reasons=(f"its table and name stay as they are: {wanted.reject}",))
-    parts, met = gated(view, live.wwid, [reason, *talk, *silence(view, live)])
+    parts, met = gated(view, live.wwid, [reason, *keep(live), *talk, *silence(view, live)])
     return Draft(plan=joined(view, live.wwid, parts), refusal_met=met)
 
 
@@ -181,6 +183,8 @@ def _existing(
     loaded = table.devices if table is not None else None
     naming = rename(view, case, limits)
     parts = [
+        *keep(live),
+        *reservations.parts(view, live, wanted, known),
         *_queueing(case, loads=table is not None),
         *messages(view, case.ref, known, live=_devices(live), loaded=loaded),
         *_switching(case, load),
@@ -195,6 +199,7 @@ def _existing(
         takes=takes,
         frees=frees,
         usable=frozenset([PathOf(dev) for dev in loaded or () if known[dev].usable]),
+        stopped=frozenset([PathOf(dev) for dev in _devices(live) if known[dev].active is False]),
         records=records.remember(view, live.wwid),
         refusal_met=met or met_table,
         failback_since=load.choice.since,
@@ -237,7 +242,7 @@ def _switching(case: tables.Case, load: tables.Load) -> Iterable[Part]:
         yield Part(phase=Phase.TALK, reasons=choice.reasons, wake_at=choice.wake_at)
 
 
-def _records(view: View, drafts: Iterable[Draft]) -> tuple[RecordStep, ...]:
+def _records(view: View, drafts: Iterable[Draft]) -> tuple[tuple[RecordStep, ...], float | None]:
     return remembering.allowed(view.memory, records.wanted(view, drafts), now=view.now)
 
 

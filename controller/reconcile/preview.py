@@ -20,6 +20,7 @@ from actuators.steps import (
     FailPath,
     MarkFailed,
     RecordStep,
+    RegisterKey,
     ReinstatePath,
     RememberWwid,
     Step,
@@ -64,7 +65,7 @@ __all__ = [
 
 CONFIGURATION = "configuration"
 """The subject of a gap that names its file as what could not be read."""
-_STATE_FILES = ("/bindings", "/wwids")
+_STATE_FILES = ("/bindings", "/wwids", "/prkeys")
 _LINE = re.compile(r"\bline \d+")
 
 
@@ -341,7 +342,7 @@ def _subject(step: Step) -> tuple[str, ...]:
             return kind, step.map.uuid, step.file
         case TriggerUevent():
             return kind, step.dev
-        case FailPath() | ReinstatePath() | DeletePath():
+        case FailPath() | ReinstatePath() | DeletePath() | RegisterKey():
             return kind, step.map.uuid, step.dev
         case _:
             return kind, step.map.uuid

@@ -1,4 +1,4 @@
-"""Maps that nothing on the host asks for: remove them, or say why they stay.
+"""Maps that nothing on the host asks for: remove them, or say why they stay; and take it back when they are wanted.
 
 Theory of operation. A map goes only when nobody has it open. A partition's device on top of it (kpartx makes them, UUID
 `partN-mpath-WWID`) has it open and is not ours to remove. Removing a map that queues and has no path would wait for
@@ -7,7 +7,7 @@ I/O that can't finish, so queueing ends first.
 In: the view and the map. Out: parts. It must never remove a map that the desired state wants kept.
 """
 
-from actuators.steps import MapRef, RemoveMap, SetQueueing
+from actuators.steps import CancelRemoval, MapRef, RemoveMap, SetQueueing
 from controller.reconcile.failback import Facts
 from controller.reconcile.order import Part, Phase
 from controller.reconcile.tables import BASE_FLAGS
@@ -36,6 +36,15 @@ def remove(view: View, live: Map, facts: Facts) -> list[Part]:
     drain = "I/O that waits for a path is ended first, or the removal would wait for it"
     steps = (SetQueueing(map=ref, queue=False), gone)
     return [Part(phase=Phase.REMOVE, action="remove", steps=steps, reasons=(why, drain))]
+
+
+def keep(live: Map) -> list[Part]:
+    """The parts for a map with a desired map that the kernel is to remove when it is closed, whoever asked for that."""
+    if not live.deferred_remove:
+        return []
+    step = CancelRemoval(map=MapRef(live.uuid, live.name))
+    reason = "it is wanted again, so it is not removed when it is closed"
+    return [Part(phase=Phase.KEEP, action="keep", steps=(step,), reasons=(reason,))]
 
 
 def _last_path_gone(view: View, live: Map, pathless: str) -> list[Part] | None:

@@ -91,7 +91,7 @@ def strip(plan: Plan, findings: Iterable[Finding]) -> Plan:
         if not (isinstance(record, RememberWwid) and record.wwid in wwids)
         and not (isinstance(record, WriteBindings) and None in stopped)
     )
-    return Plan(records=records, maps=maps)
+    return replace(plan, records=records, maps=maps)
 
 
 def _stop(map_plan: MapPlan, why: list[str]) -> MapPlan:

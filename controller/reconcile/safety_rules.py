@@ -7,10 +7,12 @@ nothing. It must never look at how the plan was made, nor at the steps to come.
 from collections.abc import Callable, Iterable
 
 from actuators.steps import (
+    CancelRemoval,
     CreateMap,
     DeletePath,
     FailPath,
     MapStep,
+    RegisterKey,
     ReinstatePath,
     ReloadMap,
     RemoveMap,
@@ -59,7 +61,7 @@ def _asked_for(step: MapStep, world: World) -> Iterable[str]:
     ends = isinstance(step, SetQueueing) and not step.queue and wwid in world.silenced
     if wwid in world.keep and not ends and not isinstance(step, FailPath):
         yield f"the map is to be left alone: {world.keep[wwid]}"
-    if shapes and wanted is None:
+    if wanted is None and (shapes or isinstance(step, CancelRemoval)):
         yield "nobody asks for this map"
     if shapes and wanted is not None and wanted.reject:
         yield f"the map is rejected: {wanted.reject}"
@@ -97,7 +99,7 @@ def _usable_path(step: MapStep, world: World) -> Iterable[str]:
 
 def _sound(world: World, dev: DevT, device: Device) -> bool:
     """Whether I/O may go to a path."""
-    return state_of(world, dev, device).usable and not mismatched(world, dev) and dev not in world.fenced
+    return state_of(world, dev, device).usable and not mismatched(world, dev, device) and dev not in world.fenced
 
 
 def _identity(step: MapStep, world: World) -> Iterable[str]:
@@ -134,7 +136,8 @@ def step_size(step: MapStep) -> int:
 def _one_map(step: MapStep, world: World) -> Iterable[str]:
     table = parsed(step)
     for dev in table.devices if table else ():
-        others = world.members.get(dev, set()) - {step.map.uuid}
+        others = {uuid for uuid in world.members.get(dev, ()) if world.devices[uuid].active.get(dev, True)}
+        others -= {step.map.uuid}
         mine = world.devices.get(step.map.uuid)
         if others and not (mine and mine.table and dev in mine.table.devices):
             yield f"{dev} is a path of {min(others)}"
@@ -187,7 +190,7 @@ def _removal(step: MapStep, world: World) -> Iterable[str]:
 
 def _last_path(step: MapStep, world: World) -> Iterable[str]:
     device = world.devices.get(step.map.uuid)
-    if not isinstance(step, FailPath) or device is None or mismatched(world, step.dev):
+    if not isinstance(step, FailPath) or device is None or mismatched(world, step.dev, device):
         return
     others = [dev for dev, active in device.active.items() if active and dev != step.dev]
     if _sound(world, step.dev, device) and not others:
@@ -198,7 +201,7 @@ def _reinstated(step: MapStep, world: World) -> Iterable[str]:
     device = world.devices.get(step.map.uuid)
     if not isinstance(step, ReinstatePath):
         return
-    if mismatched(world, step.dev):
+    if mismatched(world, step.dev, device):
         yield f"{step.dev} is another logical unit, and yet reinstated"
     elif state_of(world, step.dev, device) in BAD:
         yield f"{step.dev} is {state_of(world, step.dev, device)}, and yet reinstated"
@@ -235,6 +238,20 @@ def _deleted(step: MapStep, world: World) -> Iterable[str]:
         yield f"{step.dev} is deleted, and {world.deleted[0]} is not over yet"
     if device.seen is not None and device.seen.open_count and not _spared(step, world, device):
         yield f"{step.dev} is deleted from a map in use that has no other usable path"
+
+
+def _registered(step: MapStep, world: World) -> Iterable[str]:
+    if not isinstance(step, RegisterKey):
+        return
+    admission = world.admissions.get(step.dev)
+    if admission is None or admission.verdict is not Verdict.ADMITTED or admission.wwid != wwid_of(step.map.uuid):
+        yield f"{step.dev} is registered, and is no path of the map"
+    elif mismatched(world, step.dev):
+        yield f"{step.dev} is another logical unit, and yet registered"
+    elif step.dev in world.due:
+        yield f"{step.dev} is registered before its identity was read: {world.due[step.dev]}"
+    elif admission.name != step.name:
+        yield f"{step.dev} is {admission.name}, not {step.name}"
 
 
 def _spared(step: DeletePath, world: World, device: Device) -> bool:
@@ -280,6 +297,7 @@ FATAL_RULES: tuple[tuple[str, Rule], ...] = (
     ("reinstate", _reinstated),
     ("addressed", _addressed),
     ("purge", _deleted),
+    ("registration", _registered),
 )
 """Rules that stop a map, by the names that people see."""
 

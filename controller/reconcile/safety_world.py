@@ -20,6 +20,7 @@ from actuators.steps import (
     SetQueueing,
 )
 from controller.reconcile.plan import Memory
+from desired.identity import is_another
 from desired.model import Admission, Desired, DesiredMap, Verdict
 from observers.dmtable import DevT, MultipathTable, Sectors, TableSyntax, parse_table
 from observers.snapshot import MPATH_PREFIX, Alias, DmUuid, Map, Path, PathState, Snapshot, Wwid
@@ -62,6 +63,8 @@ class World:
     members: dict[DevT, set[DmUuid]]
     fenced: Mapping[DevT, str]
     """Paths that dm does not use and whose identity is due, with the reason."""
+    due: Mapping[DevT, str]
+    """All paths whose identity is due, with the reason."""
     quarantined: frozenset[DevT]
     disconnected: frozenset[DevT]
     """Paths of which the checker says that their logical unit is not mapped."""
@@ -89,6 +92,7 @@ def model(snapshot: Snapshot, desired: Desired, memory: Memory) -> World:
         names={live.name: live.uuid for live in snapshot.maps},
         members=members,
         fenced={dev: each.identity.due for dev, each in known if each.identity_due and dev not in used},
+        due={dev: each.identity.due for dev, each in known if each.identity_due},
         quarantined=frozenset(dev for dev, each in known if each.quarantined is not None),
         silenced=frozenset(wwid for wwid, each in memory.maps.items() if each.silenced),
         disconnected=frozenset(dev for dev, each in known if each.purge.disconnected_since is not None),
@@ -161,10 +165,15 @@ def wwid_of(uuid: DmUuid) -> Wwid:
     return Wwid(uuid.removeprefix(MPATH_PREFIX))
 
 
-def mismatched(world: World, dev: DevT) -> bool:
-    """Whether the device says that it is another logical unit."""
+def mismatched(world: World, dev: DevT, map_: Device | None = None) -> bool:
+    """Whether the device says that it is another logical unit: than udev has it, or than the map."""
     admission = world.admissions.get(dev)
-    return dev in world.quarantined or (admission is not None and admission.verdict is Verdict.MISMATCH)
+    if dev in world.quarantined or admission is None or admission.verdict is not Verdict.ADMITTED:
+        return dev in world.quarantined or (admission is not None and admission.verdict is Verdict.MISMATCH)
+    path, seen = world.paths.get(dev), map_.seen if map_ is not None else None
+    if path is None or seen is None or seen.wwid not in world.wanted or admission.wwid == seen.wwid:
+        return False
+    return is_another(path, seen.wwid, admission.wwid)
 
 
 def state_of(world: World, dev: DevT, device: Device | None = None) -> PathState:
@@ -181,6 +190,6 @@ def state_of(world: World, dev: DevT, device: Device | None = None) -> PathState
 def works(world: World, dev: DevT, device: Device) -> bool:
     """Whether I/O goes there as far as anybody knows."""
     state = state_of(world, dev, device)
-    if mismatched(world, dev) or dev in world.fenced:
+    if mismatched(world, dev, device) or dev in world.fenced:
         return False
     return state.usable or (device.active.get(dev, False) and state not in BAD)

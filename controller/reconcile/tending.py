@@ -14,7 +14,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 from actuators.steps import MapRef, SetQueueing
-from controller.reconcile import waiting
+from controller.reconcile import reservations, waiting
 from controller.reconcile.beliefs import PathFacts, facts
 from controller.reconcile.health import PathMemory, look_now
 from controller.reconcile.order import Part, Phase
@@ -62,6 +62,9 @@ def _tend(
     looked = READY in live.udev or not view.udev_rules
     if memory.udev_until is not None and (looked or view.now >= memory.udev_until):
         memory = replace(memory, udev_until=None)
+    reservation = reservations.as_of_now(view, wanted, known, memory.reservation)
+    if reservation is not memory.reservation:
+        memory = replace(memory, reservation=reservation)
     return waiting.tend(memory, care, working=working, now=view.now)
 
 

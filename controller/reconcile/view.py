@@ -42,6 +42,7 @@ class View:
     wanted: Mapping[Wwid, DesiredMap]
     paths: Mapping[DevT, Path]
     mismatched: Mapping[DevT, Admission]
+    admitted: Mapping[DevT, Admission]
     foreign_names: frozenset[Alias]
     gaps: Mapping[str, Gap]
     unread_tables: Mapping[str, Gap]
@@ -66,6 +67,7 @@ def look(snapshot: Snapshot, desired: Desired, *, memory: Memory, now: float) ->
         wanted={wanted.wwid: wanted for wanted in desired.maps},
         paths={path.dev: path for path in snapshot.paths},
         mismatched={each.dev: each for each in desired.admissions if each.verdict is Verdict.MISMATCH},
+        admitted={each.dev: each for each in desired.admissions if each.verdict is Verdict.ADMITTED},
         foreign_names=frozenset([*(device.name for device in snapshot.other_devices), *map(Alias, nameless)]),
         gaps={gap.subject: gap for gap in gaps},
         unread_tables={gap.subject: gap for gap in gaps if gap.what in _TABLE_GAPS},

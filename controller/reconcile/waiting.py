@@ -19,6 +19,7 @@ In: what was remembered, what is seen, the time. Out: what is remembered now. Pu
 
 from dataclasses import dataclass, field, replace
 
+from controller.reconcile.reservation_memory import Reservation
 from desired.care import MapCare
 from desired.values import RetryMode
 
@@ -58,6 +59,8 @@ class MapMemory:
     ghost_until: float | None = None
     standby: bool = False
     counters: Counters = field(default_factory=Counters)
+    reservation: Reservation = field(default_factory=Reservation)
+    """Of the persistent reservation of who uses it."""
 
     @property
     def in_recovery(self) -> bool:

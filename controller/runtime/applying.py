@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 
 from actuators.apply import apply
 from actuators.steps import (
+    CancelRemoval,
     CreateMap,
     DeletePath,
     FailPath,
@@ -31,7 +32,7 @@ from controller.reconcile.plan import MapPlan, Plan
 from observers.host import Host
 from observers.snapshot import Wwid
 
-PROMPT = (FailPath, ReinstatePath, SwitchGroup, SetQueueing)
+PROMPT = (FailPath, ReinstatePath, SwitchGroup, SetQueueing, CancelRemoval)
 """Messages to a map: the kernel answers them at once, whatever the paths do."""
 
 Outcomes = tuple[tuple[Step, Outcome], ...]
@@ -97,17 +98,17 @@ def _entangled(plans: Sequence[MapPlan]) -> bool:
         dev: wwid
         for wwid, step in steps
         if isinstance(step, ReloadMap) and step.expected is not None
-        for dev in _devices(step.expected)
+        for dev in devices_in(step.expected)
     }
     return any(
         had.get(dev, wwid) != wwid
         for wwid, step in steps
         if isinstance(step, CreateMap | ReloadMap)
-        for dev in _devices(step.table)
+        for dev in devices_in(step.table)
     )
 
 
-def _devices(table: str) -> Iterator[str]:
+def devices_in(table: str) -> Iterator[str]:
     """The device numbers in a table's text; nothing else there is two numbers with a colon."""
     return (word for word in table.split() if ":" in word)
 

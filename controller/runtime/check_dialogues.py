@@ -4,18 +4,18 @@ In: a path, what to ask, a checker's task. Out: generators of questions that end
 what ended otherwise, late or by an error. They keep nothing, and ask identity last, where the path works.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from enum import Enum
 
 from controller.runtime.lanes import TimedOut
 from observers import examination
-from observers.asking import Dialogue
+from observers.asking import Answer, Dialogue, Question
 from observers.checkers import Recollection, Task, pending
 from observers.checkers.judging import NOTHING
 from observers.kernel.scsi import Sense
 from observers.probe import Probe
-from observers.snapshot import Gap, Health, Path, PathState
+from observers.snapshot import DeviceName, Gap, Health, Path, PathState
 
 
 class Told(Enum):
@@ -26,15 +26,29 @@ class Told(Enum):
     LATE = "after it was checked"
 
 
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What a dialogue was begun for: a path, which device it was then, and the epoch of its identity. `introduces`: the
+    device is asked everything. `by_kernel`: the kernel's own word was enough, and no device was asked."""
+
+    name: DeviceName
+    incarnation: tuple[str, ...] | None
+    epoch: int
+    checker: str
+    introduces: bool = False
+    by_kernel: bool = False
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
-    """What a check brought."""
+    """What a check brought. `asked`: the questions and answers that it is made of; empty: one was not answered."""
 
     path: Path
     gaps: tuple[Gap, ...] = ()
     recollection: Recollection = NOTHING
     attentions: tuple[Sense, ...] = ()
     identity: Told = Told.NOT
+    asked: tuple[tuple[Question, Answer], ...] = ()
 
 
 def finding_of(result: object, path: Path, checker: str) -> Finding:
@@ -75,3 +89,51 @@ def check_again(path: Path, probe: Probe, task: Task) -> Dialogue[Finding]:
     return Finding(
         path=found, gaps=gaps, recollection=examined.recollection, attentions=examined.attentions, identity=identity
     )
+
+
+def with_answers(dialogue: Dialogue[Finding]) -> Dialogue[Finding]:
+    """The same dialogue, with what was asked and answered in its finding."""
+    return _going_on(dialogue, (), None)
+
+
+def once_more(known: Finding, whole: Callable[[], Dialogue[Finding]]) -> Dialogue[Finding]:
+    """What was asked for a finding, asked again: that very finding if all answers are the same, else the one of a whole
+    dialogue, which is given the answers that were the same before it goes on."""
+    for place, (question, answer) in enumerate(known.asked):
+        try:
+            given: Answer | OSError = yield question
+        except OSError as error:
+            given = error
+        if given != answer:
+            return (yield from _going_on(whole(), known.asked[:place], given))
+    return known
+
+
+def _going_on(
+    dialogue: Dialogue[Finding], before: Iterable[tuple[Question, Answer]], given: Answer | OSError | None
+) -> Dialogue[Finding]:
+    """A dialogue that was given some answers already, and last this one (None: its first question was not asked)."""
+    asked = list(before)
+    refused = False
+    try:
+        question = next(dialogue)
+        for _, answer in asked:
+            question = dialogue.send(answer)
+        while True:
+            if given is None:
+                try:
+                    given = yield question
+                except OSError as error:
+                    given = error
+            reply, given = given, None
+            if isinstance(reply, OSError):
+                refused = True
+                question = dialogue.throw(reply)
+            else:
+                asked.append((question, reply))
+                question = dialogue.send(reply)
+    except StopIteration as end:
+        finding: Finding = end.value
+        return finding if refused else replace(finding, asked=tuple(asked))
+    finally:
+        dialogue.close()

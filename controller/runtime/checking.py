@@ -13,21 +13,24 @@ In: paths that appear, change, go; answers from the lanes; the time. Out: dialog
 never wait, and never decide what is done about a path.
 """
 
-import heapq
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from functools import partial
 
 from controller.reconcile import health
 from controller.reconcile.fencing import Sign, sign_of_sense
 from controller.reconcile.health import PathMemory
 from controller.reconcile.orders import seen
-from controller.runtime.check_dialogues import Finding, Told, check_again, finding_of, first_check
+from controller.runtime.agenda import Agenda
+from controller.runtime.caring import Caring
+from controller.runtime.check_dialogues import Asked, Finding, Told, check_again, finding_of, first_check, with_answers
 from controller.runtime.deciding import Decider
-from controller.runtime.judging import Judge, gist, group_of, self_description, turn
+from controller.runtime.judging import Judge, change_of, group_of
+from controller.runtime.kernel_use import KernelUse
 from controller.runtime.lanes import Finished, Lanes
+from controller.runtime.steady import SteadyChecks
 from controller.runtime.telling import PathChange
 from controller.runtime.world import World
-from desired.care import MapCare, PathCare
 from desired.config import Config
 from desired.derive import Identifier
 from desired.model import Verdict
@@ -39,7 +42,7 @@ from observers.checkers import Recollection, Task, sysfs_health
 from observers.checkers.judging import NOTHING
 from observers.dmtable import DevT
 from observers.errors import MpathError
-from observers.host import ReadHost
+from observers.host import WatchHost
 from observers.probe import Probe
 from observers.snapshot import DeviceName, Map, Path
 
@@ -50,25 +53,15 @@ _REGULAR = frozenset({Verdict.ADMITTED, Verdict.UNVERIFIED, Verdict.MISMATCH})
 """What must be known of a device for it to be checked again and again; others are asked once, until they change."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Asked:
-    """What a dialogue was begun for."""
-
-    name: DeviceName
-    incarnation: tuple[str, ...] | None
-    epoch: int
-    checker: str
-    introduces: bool = False
-    by_kernel: bool = False
-    """Whether the kernel's own word was enough, and no device was asked."""
-
-
 class Checks:
-    """All checks of a host."""
+    """All checks of a host. `watched`: see `SteadyChecks`."""
 
-    def __init__(self, host: ReadHost, *, world: World, decider: Decider, lanes: Lanes) -> None:
+    def __init__(
+        self, host: WatchHost, *, world: World, decider: Decider, lanes: Lanes,
+        watched: Callable[[DeviceName], str | None],
+    ) -> None:  # fmt: skip
         self._host, self._world, self._decider, self._lanes = host, world, decider, lanes
-        self._due: list[tuple[float, DeviceName]] = []
+        self._agenda = Agenda(self._due)
         self._expecting: set[DeviceName] = set()
         self._recollections: dict[DeviceName, Recollection] = {}
         self._probes: dict[DeviceName, Probe | None] = {}
@@ -82,12 +75,13 @@ class Checks:
         """The paths to which something happened while they were being asked."""
         self._overtaken: set[DeviceName] = set()
         """The paths of which the kernel said something while they were being asked."""
-        self._active: dict[DevT, bool] = {}
-        """What dm believed of each path when its map was last seen."""
+        self._used = KernelUse()
         self.sampled: set[DeviceName] = set()
         """The paths that are to be read from, since they failed twice in a short time."""
         self._prober: Callable[[Path], Probe | None] = lambda _: None
+        self._caring = Caring(world, decider)
         self._judge = Judge()
+        self._steady = SteadyChecks(host, watched)
         self.on_defect: Callable[[str, BaseException], None] = lambda _what, _error: None
         """Called when a check ended in a way that nobody foresaw."""
 
@@ -108,7 +102,7 @@ class Checks:
         self._lanes.forget(name)
         self._forget(name)
         self._count += 1
-        memory = health.first(self._count, self._care(path), now=now)
+        memory = health.first(self._count, self._caring.of(path), now=now)
         self._devs[name] = path.dev
         self._strangers.add(name)
         if self._probe(path) is not None:
@@ -124,50 +118,50 @@ class Checks:
     def changed(self, name: DeviceName, *, now: float) -> None:
         """sysfs or udev say something else of a path than before."""
         self._probes.pop(name, None)
-        path = self._world.path(name)
-        memory = self.memory(path) if path is not None else None
-        if path is None or memory is None:
+        known = self._known(name)
+        if known is None:
             return
+        path, memory = known
         if path.device_state in _RUNNING and memory.state in health.FAULTY:
             memory = health.suspect(memory, [Sign.RUNNING_AGAIN], now=now)
         self.remember(path, health.look_now(memory, now=now))
 
     def look_now(self, name: DeviceName, *, now: float) -> None:
         """Something happened to a path; what, only a check can tell."""
-        path = self._world.path(name)
-        memory = self.memory(path) if path is not None else None
-        if path is not None and memory is not None:
-            self.remember(path, health.look_now(memory, now=now))
+        known = self._known(name)
+        if known is not None:
+            self.remember(known[0], health.look_now(known[1], now=now))
 
     def suspected(self, name: DeviceName, signs: Iterable[Sign], *, now: float) -> None:
         """Something was seen after which a path may lead elsewhere."""
-        path = self._world.path(name)
-        memory = self.memory(path) if path is not None else None
-        if path is not None and memory is not None:
-            self.remember(path, health.suspect(memory, signs, now=now))
+        known = self._known(name)
+        if known is not None:
+            self.remember(known[0], health.suspect(known[1], signs, now=now))
 
     def map_seen(self, live: Map, *, now: float) -> None:
         """The kernel may have stopped using a path of a map, which it does before any check finds out.
 
         Only a path that turns from active to failed tells that; one that is failed for a while is kept so on purpose.
         """
-        if live.status is None or live.suspended:
-            return
-        for each in live.status.paths:
-            before, self._active[each.dev] = self._active.get(each.dev), each.active
-            name = self._world.name_of(each.dev)
-            path = self._world.path(name) if name is not None else None
-            memory = self.memory(path) if path is not None else None
-            if not before or each.active or path is None or memory is None or not memory.state.usable:
+        for dev in self._used.stopped(live):
+            name = self._world.name_of(dev)
+            known = self._known(name) if name is not None else None
+            if known is None or not known[1].state.usable or known[1].quarantined:
                 continue
-            if not memory.quarantined and path.name not in self._decider.orders.failed_paths:
-                self.remember(path, health.kernel_failed(memory, self._care(path), now=now))
+            path, memory = known
+            if path.name not in self._decider.orders.failed_paths:
+                self.remember(path, health.kernel_failed(memory, self._caring.of(path), now=now))
 
     # ---- memories
 
     def memory(self, path: Path) -> PathMemory | None:
         """What is remembered of a path."""
         return self._decider.path_memory(path.dev)
+
+    def _known(self, name: DeviceName) -> tuple[Path, PathMemory] | None:
+        path = self._world.path(name)
+        memory = self.memory(path) if path is not None else None
+        return None if path is None or memory is None else (path, memory)
 
     def remember(self, path: Path, memory: PathMemory) -> None:
         """What is remembered of a path from now on."""
@@ -178,29 +172,27 @@ class Checks:
         else:
             self.sampled.discard(path.name)
         if before is None or memory.due != before.due:
-            self._plan(path.name, memory.due)
+            self._agenda.plan(path.name, memory.due)
 
     def sampled_reads(self, name: DeviceName, *, reads: int, failed: int, now: float) -> None:
         """Reads of a path that is sampled are over."""
-        path = self._world.path(name)
-        memory = self.memory(path) if path is not None else None
-        if path is not None and memory is not None:
-            care, alone = self._care(path), self._alone(path)
+        known = self._known(name)
+        if known is not None:
+            path, memory = known
+            care, alone = self._caring.of(path), self._caring.alone(path)
             self.remember(path, health.sampled(memory, care, reads=reads, failed=failed, alone=alone, now=now))
 
     def _forget(self, name: DeviceName) -> None:
         for names in (self.sampled, self._expecting, self._strangers, self._again, self._overtaken):
             names.discard(name)
         self._judge.forget(name)
+        self._steady.forget(name)
         for kept in (self._recollections, self._probes, self._unsaid):
             kept.pop(name, None)
         dev = self._devs.pop(name, None)
         if dev is not None and self._world.name_of(dev) in (None, name):
             self._decider.remember_path(dev, None)
-            self._active.pop(dev, None)
-
-    def _plan(self, name: DeviceName, due: float) -> None:
-        heapq.heappush(self._due, (due, name))
+            self._used.forget(dev)
 
     @property
     def expecting(self) -> bool:
@@ -210,28 +202,22 @@ class Checks:
     @property
     def wake_at(self) -> float | None:
         """When the next check is due."""
-        while self._due and not self._is_due(*self._due[0]):
-            heapq.heappop(self._due)
-        return self._due[0][0] if self._due else None
+        return self._agenda.wake_at
 
-    def _is_due(self, due: float, name: DeviceName) -> bool:
-        """Whether an entry of the heap is still what is remembered; those that are not were replaced."""
-        path = self._world.path(name)
-        memory = self.memory(path) if path is not None else None
-        return memory is not None and memory.due <= due
+    def _due(self, name: DeviceName) -> float | None:
+        known = self._known(name)
+        return None if known is None else known[1].due
 
     # ---- asking
 
     def begin(self, now: float) -> list[Finished]:
         """Begin the checks that are due. What needs no device to be known is returned as finished."""
         done = []
-        while self._due and self._due[0][0] <= now:
-            due, name = heapq.heappop(self._due)
+        for name in self._agenda.taken(now):
             path = self._world.path(name)
-            if path is not None and self._is_due(due, name):
-                found = self._guarded_check(path, now)
-                if found is not None:
-                    done.append(found)
+            found = self._guarded_check(path, now) if path is not None else None
+            if found is not None:
+                done.append(found)
         return done
 
     def _guarded_check(self, path: Path, now: float) -> Finished | None:
@@ -241,7 +227,7 @@ class Checks:
         except Exception as error:  # noqa: BLE001 - a defect that one path meets must not stop the others
             memory = self.memory(path)
             epoch = memory.identity.epoch if memory is not None else 0
-            asked = _Asked(path.name, self._world.incarnation(path.name), epoch, path.health.checker)
+            asked = Asked(path.name, self._world.incarnation(path.name), epoch, path.health.checker)
             return Finished(key=path.name, token=asked, finding=error, seconds=0.0)
 
     def _check(self, path: Path, now: float) -> Finished | None:
@@ -253,8 +239,10 @@ class Checks:
             self._expecting.discard(path.name)
             return None
         name, busy = path.name, self._lanes.busy(path.name)
+        if not busy and self._asked_once_more(path, memory, probe, now):
+            return None
         introduces = name in self._strangers
-        asked = _Asked(name, self._world.incarnation(name), memory.identity.epoch, probe.checker, introduces)
+        asked = Asked(name, self._world.incarnation(name), memory.identity.epoch, probe.checker, introduces)
         path = self._resampled(path)
         known = sysfs_health(self._host, path)
         recollection = self._recollections.get(name, NOTHING)
@@ -265,17 +253,32 @@ class Checks:
             return Finished(key=name, token=replace(asked, by_kernel=True), finding=finding, seconds=0.0)
         if busy:
             self._again.add(name)  # what happened may have come too late for the question that is out
-            self.remember(path, replace(memory, due=now + self._care(path).polling_interval))
+            self.remember(path, replace(memory, due=now + self._caring.of(path).polling_interval))
             return None
         self._again.discard(name)
         self._overtaken.discard(name)
         self.remember(path, replace(memory, due=now + probe.checker_timeout + _GRACE))
-        task = Task(timeout=probe.checker_timeout, clock=self._host.monotonic, recollection=recollection)
+        dialogue = with_answers(self._dialogue(path, probe, recollection))
         deadline = now + probe.checker_timeout + _GRACE
-        self._lanes.start(
-            path.name, group_of(path), self._dialogue(path, probe, task), now=now, deadline=deadline, token=asked
-        )
+        self._lanes.start(path.name, group_of(path), dialogue, now=now, deadline=deadline, token=asked)
         return None
+
+    def _asked_once_more(self, path: Path, memory: PathMemory, probe: Probe, now: float) -> bool:
+        """Ask as the last time, if nothing has happened since."""
+        whole = partial(self._dialogue, path, probe, self._recollections.get(path.name, NOTHING))
+        again = self._steady.again(path, memory, probe, whole)
+        if again is None:
+            self._steady.forget(path.name)
+            return False
+        dialogue, token = again
+        deadline = now + probe.checker_timeout + _GRACE
+        self._again.discard(path.name)
+        self._overtaken.discard(path.name)
+        memory = replace(memory, due=deadline)
+        self.remember(path, memory)
+        self._steady.goes_on(path.name, memory)
+        self._lanes.start(path.name, group_of(path), dialogue, now=now, deadline=deadline, token=token)
+        return True
 
     def _wanted(self, path: Path) -> bool:
         """Whether a path is to be asked again: it was not yet, or it is one of a map or may become one."""
@@ -289,7 +292,8 @@ class Checks:
             self._unsaid.setdefault(path.name, path)
         return fresh
 
-    def _dialogue(self, path: Path, probe: Probe, task: Task) -> Dialogue[Finding]:
+    def _dialogue(self, path: Path, probe: Probe, recollection: Recollection) -> Dialogue[Finding]:
+        task = Task(timeout=probe.checker_timeout, clock=self._host.monotonic, recollection=recollection)
         if path.name in self._strangers:
             return first_check(path, probe, task, self._prober)
         return check_again(path, probe, task)
@@ -299,34 +303,28 @@ class Checks:
             self._probes[path.name] = self._prober(path)
         return self._probes[path.name]
 
-    def _care(self, path: Path) -> PathCare:
-        return self._map_care(path).path
-
-    def _map_care(self, path: Path) -> MapCare:
-        wwid = self._decider.wwid_of(path.name)
-        wanted = self._decider.wanted.get(wwid) if wwid is not None else None
-        return wanted.care if wanted is not None else self._decider.care
-
     # ---- answers
 
     @staticmethod
     def concerns(finished: Finished) -> bool:
         """Whether it is a check that finished."""
-        return isinstance(finished.token, _Asked)
+        return isinstance(finished.token, Asked)
 
     def take(self, finished: Finished, *, now: float) -> PathChange | None:
         """What a check brought; None: nothing that matters, or of a device that is gone."""
         asked = finished.token
-        if not isinstance(asked, _Asked):
+        if not isinstance(asked, Asked):
             return None
         name = asked.name
-        path = self._world.path(name)
-        memory = self.memory(path) if path is not None else None
-        if path is None or memory is None or self._world.incarnation(name) != asked.incarnation:
+        known = self._known(name)
+        if known is None or self._world.incarnation(name) != asked.incarnation:
             return None
+        path, memory = known
         if not asked.by_kernel and name in self._overtaken:
             self._overtaken.discard(name)
             self.remember(path, health.look_now(memory, now=now))
+            return None
+        if self._found_the_same(finished.finding, path, memory, now):
             return None
         if isinstance(finished.finding, Exception) and not isinstance(finished.finding, OSError | MpathError):
             self.on_defect(f"the check of {name}", finished.finding)
@@ -343,6 +341,28 @@ class Checks:
             self.look_now(name, now=now)
         return change
 
+    def _found_the_same(self, finding: object, path: Path, memory: PathMemory, now: float) -> bool:
+        """Whether a check found what the last one did; then all that follows from it is when to ask again."""
+        if path.name in self._again or not self._steady.found_the_same(finding, path, memory):
+            return False
+        if self._caring.accounts(path):
+            return False
+        memory = health.unchanged(memory, self._caring.of(path), now=now)
+        self.remember(path, memory)
+        self._steady.goes_on(path.name, memory)
+        self._world.confirmed()
+        return True
+
+    def _keep_if_steady(self, path: Path, finding: Finding, asked: Asked, old: PathMemory, new: PathMemory) -> None:
+        """Keep a check that changed nothing of its path but when it is asked next."""
+        seen, probe = self._world.path(path.name), self._probe(path)
+        same = new.state.usable and replace(old, interval=new.interval, due=new.due) == new
+        again = finding.asked and not asked.introduces and not self._caring.accounts(path)
+        if same and again and seen is not None and probe is not None:
+            self._steady.keep(seen, new, probe, finding, asked)
+        else:
+            self._steady.forget(path.name)
+
     def _introduced(self, name: DeviceName, finding: Finding) -> None:
         """A device was asked everything. If it did not say who it is, it is asked everything again."""
         told = finding.path
@@ -351,7 +371,7 @@ class Checks:
             self._probes.pop(name, None)
 
     def _digest(
-        self, path: Path, memory: PathMemory, finding: Finding, asked: _Asked, now: float, *, first: bool
+        self, path: Path, memory: PathMemory, finding: Finding, asked: Asked, now: float, *, first: bool
     ) -> PathChange | None:
         told = finding.path
         self._world.answered(told, gaps=finding.gaps)
@@ -361,40 +381,26 @@ class Checks:
         epoch = memory.identity.epoch if signs and finding.identity is Told.LATE else asked.epoch
         reading = self._judge.reading(told, epoch=epoch) if finding.identity is not Told.NOT else None
         after = health.advance(
-            memory, told.health, self._care(path), now=now, size=told.size, alone=self._alone(path), reading=reading
+            memory,
+            told.health,
+            self._caring.of(path),
+            now=now,
+            size=told.size,
+            alone=self._caring.alone(path),
+            reading=reading,
         )
         self.remember(path, after)
+        self._keep_if_steady(path, finding, asked, memory, after)
         return self._change(self._unsaid.pop(path.name, path), memory, after, first=first)
-
-    def _alone(self, path: Path) -> bool:
-        """Whether no other path of its map works. Asked only where a path could be held back for its errors."""
-        care = self._care(path)
-        if care.errors is None and care.sampling is None:
-            return False
-        wwid = self._decider.wwid_of(path.name)
-        names = self._decider.names_of(wwid) if wwid is not None else ()
-        others = [other for name in names if name != path.name and (other := self._world.path(name)) is not None]
-        return not any((known := self.memory(other)) is not None and known.state.usable for other in others)
 
     def _change(self, before: Path, old: PathMemory, new: PathMemory, *, first: bool) -> PathChange | None:
         after = self._world.path(before.name)
         if after is None:
             return None
-        anew = first or self_description(after) != self_description(before)
-        same = gist(before, old) == gist(after, new)
-        if same and not anew:
-            return None
         wwid = self._decider.wwid_of(before.name)
         wanted = self._decider.wanted.get(wwid) if wwid is not None else None
-        return PathChange(
-            name=before.name,
-            map=wanted.alias.value if wanted is not None else "",
-            before=old.state,
-            after=new.state,
-            message=new.answer.message if not new.quarantined else str(new.quarantined),
-            anew=anew,
-            unit=turn(old, new),
-        )
+        name = wanted.alias.value if wanted is not None else ""
+        return change_of(before, old, after, new, map_name=name, first=first)
 
     def settle(self, path: Path) -> Path | None:
         """A path with the state that counts; None: it was removed by command."""

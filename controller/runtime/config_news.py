@@ -22,7 +22,8 @@ from controller.runtime.cycle import Files
 from controller.runtime.deciding import decide
 from controller.runtime.events import Kind, Level
 from controller.runtime.lanes import Finished
-from controller.runtime.service import READ_LIMIT, Service, Source
+from controller.runtime.rereading import READ_LIMIT
+from controller.runtime.service import Service, Source
 from desired.config import Config
 from desired.model import ConfigMessage
 from observers.errors import MpathError

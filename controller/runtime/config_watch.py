@@ -53,7 +53,7 @@ class Spot:
 def spots(files: Files) -> frozenset[Spot]:
     """All that can be changed for a file to become another one. Symbolic links are followed as they are now."""
     found: set[Spot] = set()
-    for path in (files.config, f"{files.state_dir}/bindings", f"{files.state_dir}/wwids"):
+    for path in (files.config, *(f"{files.state_dir}/{name}" for name in ("bindings", "wwids", "prkeys"))):
         _follow(path, found)
     folder = _follow(files.config_dir, found)
     if folder is not None:

@@ -1,5 +1,5 @@
-"""Reading the configuration in a running daemon: the files by a worker, since they may lie on a dead disk; and a broken
-text never takes the place of a good one.
+"""Reading the configuration in a running daemon: by a worker, since the files may lie on a dead disk, and large ones
+take their time to parse; and a broken text never takes the place of a good one.
 
 In: a host and where the files are. Out: texts with the accounts that they mention, and a `Config` of them. It must
 never put a configuration in force: that is for whoever asked.
@@ -18,7 +18,7 @@ from observers.host import ReadHost
 from observers.reading import Reader
 from observers.snapshot import Account, HostFacts
 
-_STATE_FILES = ("/bindings", "/wwids")
+_STATE_FILES = ("/bindings", "/wwids", "/prkeys")
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +38,25 @@ def reader(host: ReadHost, files: Files) -> Callable[[], Read]:
         return Read(texts, accounts.observe(Reader(host, "host"), texts.configuration))
 
     return read
+
+
+@dataclass(frozen=True, slots=True)
+class Understood:
+    """What was read, and the configuration in it."""
+
+    read: Read
+    config: Config
+
+
+def understander(host: ReadHost, files: Files, facts: HostFacts) -> Callable[[], Understood]:
+    """A call for a worker, which reads and parses. It raises what `loaded` raises."""
+    read = reader(host, files)
+
+    def understand() -> Understood:
+        found = read()
+        return Understood(found, loaded(found, files, facts))
+
+    return understand
 
 
 def loaded(read: Read, files: Files, facts: HostFacts) -> Config:

@@ -29,11 +29,13 @@ LOCK_FILE = "/run/mpathctl.lock"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Files:
-    """Where the configuration and the records are."""
+    """Where the configuration and the records are. `fixed_names`: no map is given a name that was not recorded before,
+    and the bindings file stays as it is."""
 
     config: str = "/etc/multipath.conf"
     config_dir: str = "/etc/multipath/conf.d"
     state_dir: str = "/etc/multipath"
+    fixed_names: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -17,13 +17,13 @@ from controller.runtime.config_news import ConfigNews
 from controller.runtime.config_watch import ConfigWatch
 from controller.runtime.cycle import Files
 from controller.runtime.engine import RealEngine
-from controller.runtime.events import Kind, Level, Listener
+from controller.runtime.events import Kind, Level
 from controller.runtime.lanes import host_capacity
 from controller.runtime.log import ErrorStream, Journal
 from controller.runtime.pidfile import Pidfile
 from controller.runtime.server import Server, listen
 from controller.runtime.service import Service, Source, Sources, uxsock_timeout
-from controller.runtime.systemd import ServiceManager, passed_sockets
+from controller.runtime.systemd import ServiceManager, name_of, passed_sockets
 from controller.runtime.textfile import Textfile
 from desired import options as keywords
 from desired.precedence import global_settings
@@ -96,12 +96,15 @@ def _run(options: DaemonOptions, environment: Mapping[str, str]) -> int:
         if options.textfile is not None:
             service.loop.add([Textfile(service, host, options.textfile).chore])
         watch.start()
+        log = _log(options, service, environment)
+        service.bulletin.listen(log)
         _prepare(service, options, selector, environment, pid=pid)
         try:
             service.run()
         finally:
             watch.close()
             service.close()
+            log.close()
     finally:
         pidfile.release()
     return DONE
@@ -112,11 +115,9 @@ def _prepare(
     pid: int,
 ) -> None:  # fmt: skip
     everywhere = global_settings(service.decider.config)
-    verbosity = options.verbosity if options.verbosity is not None else everywhere.require(keywords.VERBOSITY).value
-    service.bulletin.listen(_log(options, verbosity, environment))
     maximum = everywhere.require(keywords.MAX_FDS).value
     resident.limit_descriptors(maximum if isinstance(maximum, int) else None)
-    listeners = passed_sockets(environment, pid=pid) or [listen(name) for name in _socket_names(environment)]
+    listeners = all_listeners(environment, pid=pid)
     timeout = uxsock_timeout(service.decider)
     service.serve(Server(listeners, selector, timeout=timeout, clock=service.clock, on_asked=service.asked))
     signals = Signals(service)
@@ -135,8 +136,10 @@ def _become_resident(service: Service) -> None:
         service.teller.say(Level.WARNING, Kind.SERVICE, f"memory is not locked: {error}")
 
 
-def _log(options: DaemonOptions, verbosity: int, environment: Mapping[str, str]) -> Listener:
+def _log(options: DaemonOptions, service: Service, environment: Mapping[str, str]) -> Journal | ErrorStream:
     """To the journal with fields of their own, also where standard error leads to it: that loses the fields."""
+    configured = global_settings(service.decider.config).require(keywords.VERBOSITY).value
+    verbosity = options.verbosity if options.verbosity is not None else configured
     if options.stamped is None or (options.stamped is False and _leads_to_journal(environment)):
         return Journal(verbosity, identifier=options.name)
     return ErrorStream(verbosity, stamped=options.stamped)
@@ -146,6 +149,13 @@ def _leads_to_journal(environment: Mapping[str, str]) -> bool:
     """JOURNAL_STREAM of systemd.exec(5): the device and inode of the stream that goes to the journal."""
     stream = os.fstat(sys.stderr.fileno())
     return environment.get("JOURNAL_STREAM") == f"{stream.st_dev}:{stream.st_ino}"
+
+
+def all_listeners(environment: Mapping[str, str], *, pid: int) -> list[socket.socket]:
+    """The sockets that systemd passes, and of our names those that it did not: multipath-tools' unit has only one."""
+    passed = passed_sockets(environment, pid=pid)
+    taken = {name_of(each) for each in passed}
+    return [*passed, *(listen(name) for name in _socket_names(environment) if name not in taken)]
 
 
 def _socket_names(environment: Mapping[str, str]) -> tuple[str, ...]:

@@ -12,14 +12,15 @@ In: a world, the configuration, the memory, the time. Out: a `Decision`. It must
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from actuators.steps import CreateMap, RemoveMap, RenameMap, WriteTunable
+from actuators.steps import CreateMap, ReloadMap, RemoveMap, RenameMap, Step, WriteTunable
 from controller.reconcile import safety
 from controller.reconcile.health import PathMemory
 from controller.reconcile.memory import merged, restricted
-from controller.reconcile.orders import NO_ORDERS, Orders
+from controller.reconcile.orders import NO_ORDERS, Orders, with_new_paths
 from controller.reconcile.orders import wanted as ordered
 from controller.reconcile.plan import MapPlan, Memory
 from controller.reconcile.planner import plan
+from controller.runtime.applying import devices_in
 from controller.runtime.cycle import Decision
 from controller.runtime.world import Settle, World
 from desired import options as keywords
@@ -105,6 +106,10 @@ class Decider:
         """All maps. `idle`: maps whose steps are being done; nothing is planned for them."""
         snapshot, before = self._world.snapshot(self.settle), self.memory
         decision, maps = decide(self.config, snapshot, before, now, orders=self.orders)
+        attached = self._attached(decision.desired.admissions)
+        if attached:
+            self.orders = with_new_paths(self.orders, attached)
+            decision, maps = decide(self.config, snapshot, before, now, orders=self.orders)
         self.wanted = {each.wwid: each for each in maps}
         self.admissions = {each.name: each for each in decision.desired.admissions}
         self._names = {}
@@ -120,6 +125,17 @@ class Decider:
         )  # fmt: skip
         return decision
 
+    def introduced(self, name: DeviceName) -> None:
+        """There is a new device of this name: what was concluded about the one before does not count."""
+        self.admissions.pop(name, None)
+
+    def _attached(self, admissions: Iterable[Admission]) -> frozenset[Wwid]:
+        """The units whose maps were removed by command, and that have a path now which was none of theirs."""
+        removed = self.orders.removed_maps
+        return frozenset(
+            each.wwid for each in admissions if each.wwid in removed and self.wwid_of(each.name) != each.wwid
+        )
+
     def some(self, wwids: Collection[Wwid], now: float) -> Decision | None:
         """These maps only, all of which exist; None: everything has to be decided on."""
         uuids = [map_uuid(wwid) for wwid in wwids]
@@ -131,6 +147,7 @@ class Decider:
         decision, maps = decide(self.config, snapshot, restricted(before, wwids), now, orders=self.orders)
         fresh = {each.name: each for each in decision.desired.admissions}
         reaches_out = decision.plan.records or any(isinstance(step, _FOR_ALL) for step in decision.plan.steps)
+        reaches_out = reaches_out or self._takes_from_others(decision.plan.steps, wwids)
         if reaches_out or self._verdicts_differ(known, fresh) or not set(wwids) >= {m.wwid for m in decision.plan.maps}:
             return None
         for wwid in wwids:
@@ -145,6 +162,14 @@ class Decider:
             )
         )  # fmt: skip
         return decision
+
+    def _takes_from_others(self, steps: Iterable[Step], wwids: Collection[Wwid]) -> bool:
+        """Whether a table would get a path that a map has which was not looked at."""
+        loaded = {dev for step in steps if isinstance(step, ReloadMap) for dev in devices_in(step.table)}
+        if not loaded:
+            return False
+        others = (live.table for live in self._world.maps.values() if live.table is not None and live.wwid not in wwids)
+        return any(not loaded.isdisjoint(table.devices) for table in others)
 
     def _verdicts(self, paths: Iterable[Path]) -> dict[DeviceName, Admission]:
         return {path.name: self.admissions[path.name] for path in paths if path.name in self.admissions}

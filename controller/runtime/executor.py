@@ -16,12 +16,14 @@ from dataclasses import dataclass, replace
 from actuators import by_hand
 from actuators.apply import apply
 from actuators.cookie import UdevSync, cookie_bases
+from actuators.reassign import reassign
 from actuators.steps import FailPath as FailStep
 from actuators.steps import Lost, MapRef, Outcome, Refused, Step, SwitchGroup, UdevFlags
 from actuators.steps import ReinstatePath as ReinstateStep
 from controller.protocol import requests
 from controller.protocol.requests import Request, Result
 from controller.reconcile import health, tending, waiting
+from controller.reconcile.explain import step_text
 from controller.reconcile.health import Mark
 from controller.reconcile.orders import Orders
 from controller.reconcile.tables import BASE_FLAGS
@@ -29,28 +31,15 @@ from controller.reconcile.waiting import MapMemory
 from controller.runtime.checking import Checks
 from controller.runtime.deciding import Decider
 from controller.runtime.lanes import Finished, Lanes
+from controller.runtime.pending import Pending, Reply, result_of
 from controller.runtime.reconciler import Reconciler
+from controller.runtime.recorder import Ordered
 from controller.runtime.world import World
 from desired.model import Verdict
 from observers.host import Host
 from observers.snapshot import DeviceName, Map, Wwid, map_uuid
 
-Reply = Callable[[str], None]
-
-_REPLY_LIMIT = 600.0
-"""Seconds after which no client waits for a reply any more: their connections' own limits are much shorter."""
-
 _OUT = frozenset({Verdict.BLACKLISTED, Verdict.NOT_A_DISK})
-
-
-@dataclass(frozen=True, slots=True)
-class _Waiting:
-    """A reply that is given when `ready` says what it is."""
-
-    ready: Callable[[], str | None]
-    reply: Reply
-    until: float
-    """Monotonic seconds after which nobody can be there any more who would hear it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,10 +57,12 @@ class Executor:
     ) -> None:
         self._host, self._world, self._decider = host, world, decider
         self._checks, self._reconciler, self._lanes = checks, reconciler, lanes
-        self._waiting: list[_Waiting] = []
+        self.pending = Pending(host.monotonic)
+        self._asked = ""
+        """The words of the request that is being begun."""
         self._delayed: list[tuple[Wwid, Callable[[], None]]] = []
-        self.on_defect: Callable[[str, BaseException], None] = lambda _what, _error: None
-        """Called when a request met an exception that nobody foresaw."""
+        self.on_done: Callable[[Ordered], None] = lambda _: None
+        """Called with what was done here, which no plan contained."""
         self._jobs = 0
 
     # ---- going on
@@ -80,25 +71,10 @@ class Executor:
         """Answer whose time has come."""
         delayed, self._delayed = self._delayed, []
         for wwid, begin in delayed:
-            self._when_free(wwid, begin)
-        waiting_, self._waiting = self._waiting, []
-        for each in waiting_:
-            text = self._text_of(each)
-            if text is None:
-                self._waiting.append(each)
-            else:
-                each.reply(text)
+            self.when_free(wwid, begin)
+        self.pending.turn()
 
-    def _text_of(self, waiting_: _Waiting) -> str | None:
-        """The reply; a client that has waited for too long has gone, and is not to be kept for ever."""
-        try:
-            text = waiting_.ready()
-        except Exception as error:  # noqa: BLE001 - a defect that one reply meets must not keep others waiting
-            self.on_defect("a reply", error)
-            return Result.FAILED
-        return Result.FAILED if text is None and waiting_.until <= self._host.monotonic() else text
-
-    def _when_free(self, wwid: Wwid, begin: Callable[[], None]) -> None:
+    def when_free(self, wwid: Wwid, begin: Callable[[], None]) -> None:
         """Begin to do something to a map, now or when what is being done to it is over."""
         if self._reconciler.occupied(wwid):
             self._delayed.append((wwid, begin))
@@ -123,21 +99,20 @@ class Executor:
         now = self._host.monotonic()
         self._lanes.call(key, group or key, function, now=now, deadline=now + limit, token=Job(then))
 
-    def _when(self, ready: Callable[[], str | None], reply: Reply) -> None:
-        self._waiting.append(_Waiting(ready, reply, self._host.monotonic() + _REPLY_LIMIT))
-
     def _at_rest(self, wwids: Iterable[Wwid], text: Callable[[], str], reply: Reply) -> None:
         """Answer when nothing is left to do for these maps."""
         chosen = frozenset(wwids)
-        self._when(lambda: text() if self._reconciler.at_rest(chosen) else None, reply)
+        self.pending.when(lambda: text() if self._reconciler.at_rest(chosen) else None, reply)
 
     def _ok(self, wwids: Iterable[Wwid], reply: Reply) -> None:
         self._at_rest(wwids, lambda: Result.DONE, reply)
 
     # ---- beginning
 
-    def execute(self, request: Request, reply: Reply, *, now: float) -> bool:
-        """Begin a request. False: it is none of these (about the daemon itself, or a question)."""
+    def execute(self, request: Request, reply: Reply, *, now: float, asked: str) -> bool:
+        """Begin a request. `asked`: in its sender's words. False: it is none of these (about the daemon itself, or a
+        question)."""
+        self._asked = asked
         match request:
             case requests.PathRequest():
                 self._on_path(request, reply, now)
@@ -173,10 +148,10 @@ class Executor:
 
     def _add_path(self, name: DeviceName, reply: Reply, now: float) -> None:
         """Look at a device as if it had just come."""
-        removed = self._decider.orders.removed_paths
-        self._order(removed_paths=removed - {name})
+        orders, wwids = self._decider.orders, {self._decider.wwid_of(name)}
+        self._order(removed_paths=orders.removed_paths - {name}, removed_maps=orders.removed_maps - wwids)
         self._reconciler.look_at_path(name)
-        if name in removed:
+        if self._decider.orders != orders:
             self._reconciler.decide_on_everything(now=now)
 
         def ready() -> str | None:
@@ -187,7 +162,7 @@ class Executor:
             admission = self._decider.admissions.get(name)
             return Result.BLACKLISTED if admission is None or admission.verdict in _OUT else Result.DONE
 
-        self._when(ready, reply)
+        self.pending.when(ready, reply)
 
     def _on_path(self, request: requests.PathRequest, reply: Reply, now: float) -> None:
         path = self._world.path(request.path)
@@ -220,6 +195,7 @@ class Executor:
     def _now(self, live: Map, step: Step) -> Outcome:
         """A message to a map, here and now."""
         outcome = apply(self._host, (), [(step,)], udev_running=False).outcomes[0][1]
+        self.reporter(step_text(step), live, path=getattr(step, "name", ""))(outcome)
         self._reconciler.look_at_maps([live.uuid])
         return outcome
 
@@ -243,7 +219,7 @@ class Executor:
         def text() -> str:
             return Result.DONE if map_uuid(wwid) in self._world.maps else Result.FAILED
 
-        self._when(lambda: text() if self._reconciler.at_rest(None) else None, reply)
+        self.pending.when(lambda: text() if self._reconciler.at_rest(None) else None, reply)
 
     def _on_map(self, request: requests.MapRequest, reply: Reply, now: float) -> bool:
         live = self._world.maps.get(map_uuid(request.map))
@@ -256,11 +232,13 @@ class Executor:
                 self._flush(live, reply, now)
             case requests.Switch():
                 outcome = self._now(live, SwitchGroup(map=ref, group=request.group))
-                reply(_result(outcome))
+                reply(result_of(outcome))
             case requests.SuspendMap():
-                self._job(lambda: by_hand.suspend_map(self._host, ref), live, reply)
+                self._job("suspend", lambda: by_hand.suspend_map(self._host, ref), live, reply)
             case requests.ResumeMap():
-                self._job(lambda: by_hand.resume_map(self._host, ref), live, reply)
+                self._job("resume", lambda: by_hand.resume_map(self._host, ref), live, reply)
+            case requests.ResetMap():
+                self._reset(live, reply)
             case requests.ReloadMap():
                 self._order(reload=self._decider.orders.reload | {wwid})
                 self._decided(wwid, reply, now)
@@ -292,6 +270,15 @@ class Executor:
 
         self._at_rest([wwid], text, reply)
 
+    def _reset(self, live: Map, reply: Reply) -> None:
+        """Have what is on a map's paths use the map. One that udev has not looked at yet is not complete."""
+        memory, paths = self._decider.memory.maps.get(live.wwid), live.table.devices if live.table else ()
+        if memory is not None and memory.udev_until is not None:
+            reply(Result.FAILED)
+        else:
+            others = self._world.other_devices
+            self._job("move devices from paths to", lambda: reassign(self._host, live.dev, paths, others), live, reply)
+
     def _unset_marginals(self, wwid: Wwid) -> None:
         for name in self._decider.names_of(wwid):
             path = self._world.path(name)
@@ -312,9 +299,9 @@ class Executor:
                 self._order(removed_maps=self._decider.orders.removed_maps - {live.wwid})
             self._world.refresh_maps()  # whoever asked may look at once whether it is gone
             self._reconciler.decide_on_everything(now=now)
-            reply(_result(outcome))
+            reply(result_of(outcome))
 
-        self._run(lambda: self._flushed(live), then, wwid=live.wwid)
+        self._run(f"remove {live.name} with its partitions", lambda: self._flushed(live), then, live=live)
 
     def _flushed(self, live: Map) -> Outcome:
         bases = cookie_bases(int(self._host.monotonic() * 1000))
@@ -364,35 +351,43 @@ class Executor:
 
     # ---- jobs
 
-    def _job(self, call: Callable[[], Outcome], live: Map, reply: Reply) -> None:
+    def _job(self, verb: str, call: Callable[[], Outcome], live: Map, reply: Reply) -> None:
         def then(outcome: Outcome) -> None:
             self._reconciler.look_at_maps([live.uuid])
-            reply(_result(outcome))
+            reply(result_of(outcome))
 
-        self._run(call, then, wwid=live.wwid)
+        self._run(f"{verb} {live.name}", call, then, live=live)
 
-    def _run(self, call: Callable[[], Outcome], then: Callable[[Outcome], None], *, wwid: Wwid) -> None:
+    def _run(
+        self, deed: str, call: Callable[[], Outcome], then: Callable[[Outcome], None], *, live: Map
+    ) -> None:  # fmt: skip
         """Have a worker do something to a map, for which nothing else is planned until it is done, however long."""
         self._jobs += 1
-        key = f"request {self._jobs}"
+        key, report = f"request {self._jobs}", self.reporter(deed, live)
 
         def done(finished: Finished) -> None:
-            self._reconciler.release(wwid)
+            self._reconciler.release(live.wwid)
             found = finished.finding
-            then(found if isinstance(found, Outcome) else Refused(errno.EIO, f"{type(found).__name__}: {found}"))
+            outcome = found if isinstance(found, Outcome) else Refused(errno.EIO, f"{type(found).__name__}: {found}")
+            report(outcome)
+            then(outcome)
 
         def begin() -> None:
-            self._reconciler.occupy(wwid, key)
+            self._reconciler.occupy(live.wwid, key)
             self.call(key, call, done, limit=math.inf)
 
-        self._when_free(wwid, begin)
+        self.when_free(live.wwid, begin)
 
+    def reporter(self, deed: str, live: Map, *, path: str = "") -> Callable[[Outcome], None]:
+        """What tells of a deed when it is known what came of it, with the words of the request that is begun now."""
+        asked = self._asked
 
-def _result(outcome: Outcome) -> str:
-    match outcome:
-        case Refused(errno.EBUSY):
-            return Result.BUSY
-        case Refused() | Lost():
-            return Result.FAILED
-        case _:
-            return Result.DONE
+        def report(outcome: Outcome) -> None:
+            self.on_done(
+                Ordered(
+                    now=self._host.monotonic(), request=asked, deed=deed, map=live.name, wwid=live.wwid, path=path,
+                    outcome=outcome,
+                )
+            )  # fmt: skip
+
+        return report

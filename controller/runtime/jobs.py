@@ -20,7 +20,7 @@ from observers.host import Host
 LATE = 60.0
 """Seconds after which a worker's job is told to be late; it is not stopped, and its maps stay busy."""
 
-_RECORDS = "records"
+RECORDS = "records"
 """The group of those jobs in the lanes that write files: one after the other."""
 
 
@@ -53,7 +53,7 @@ class Jobs:
         self._working.append(work)
         self._late_at.append((now + LATE, work))
         call = self._performing(work, udev_running=udev_running)
-        self._lanes.call(key, _RECORDS if work.plan.records else key, call, now=now, deadline=math.inf, token=work)
+        self._lanes.call(key, RECORDS if work.plan.records else key, call, now=now, deadline=math.inf, token=work)
         return key
 
     def _performing(self, work: Work, *, udev_running: bool) -> Callable[[], Performed]:
@@ -62,6 +62,11 @@ class Jobs:
             return Performed(outcomes, config_files.observe(self._host, self._places) if work.plan.records else None)
 
         return perform
+
+    @property
+    def recording(self) -> bool:
+        """Whether records are being written."""
+        return any(work.plan.records for work in self._working)
 
     def ended(self, work: Work) -> None:
         """Its worker is done with it."""

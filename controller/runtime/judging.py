@@ -8,6 +8,7 @@ from dataclasses import replace
 
 from controller.reconcile.fencing import Reading
 from controller.reconcile.health import PathMemory
+from controller.runtime.telling import PathChange
 from desired.derive import Identifier
 from desired.identity import Standing, page_names
 from observers.errors import ProtocolError
@@ -49,6 +50,25 @@ class Judge:
         return reading
 
 
+def change_of(
+    before: Path, old: PathMemory, after: Path, new: PathMemory, *, map_name: str, first: bool
+) -> PathChange | None:
+    """What a check changed; None: nothing that a decision depends on. `first`: it is the path's first answer."""
+    anew = first or self_description(after) != self_description(before)
+    if not anew and gist(before, old) == gist(after, new):
+        return None
+    return PathChange(
+        name=after.name,
+        map=map_name,
+        before=old.state,
+        after=new.state,
+        message=new.answer.message if not new.quarantined else str(new.quarantined),
+        anew=anew,
+        unit=turn(old, new),
+        ranks=not anew and _but_for_rank(before, old) == _but_for_rank(after, new),
+    )
+
+
 def turn(old: PathMemory, new: PathMemory) -> str:
     """What is told when a path turns out to lead to another logical unit, or to its own again; empty: neither."""
     if bool(old.quarantined) is bool(new.quarantined):
@@ -69,8 +89,12 @@ def _identity_of(path: Path) -> tuple[object, ...]:
 
 def gist(path: Path, memory: PathMemory) -> tuple[object, ...]:
     """What decisions depend on."""
-    told = (path.alua, path.priority_seen, memory.state, memory.marginal, path.size)
-    return (*told, memory.identity_due, memory.quarantined, memory.purge, memory.answer.state)
+    return (path.alua, path.priority_seen, *_but_for_rank(path, memory))
+
+
+def _but_for_rank(path: Path, memory: PathMemory) -> tuple[object, ...]:
+    held = (memory.identity_due, memory.quarantined, memory.purge)
+    return (memory.state, memory.answer.state, memory.marginal, path.size, *held)
 
 
 def group_of(path: Path) -> str:

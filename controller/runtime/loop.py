@@ -82,21 +82,28 @@ class Loop:
 
     def round(self, *, longest: float = LONGEST_WAIT) -> None:
         """Wait, and do what is due then."""
-        timeout = self._timeout(longest)
+        due = [chore.due() for chore in self._chores]
+        turn = self._reconciler.wake_at
+        first = min((at for at in (*due, turn) if at is not None), default=None)
+        timeout = longest if first is None else min(longest, max(0.0, first - self._clock()))
         ready = self._selector.select(timeout)
         for key, events in ready:
             self._guarded("an event", partial(key.data, events))
         now = self._clock()
-        for chore in self._chores:
-            self._guarded("something that was due", partial(_done_if_due, chore, now))
-        if ready or timeout >= longest or self._turn_due(now):
+        quiet = not ready and timeout < longest
+        planned = zip(self._chores, due, strict=True)
+        done = [self._done_if_due(chore, at if quiet else chore.due(), now) for chore, at in planned]
+        if any(done):
+            turn = self._reconciler.wake_at
+        if not quiet or (turn is not None and turn <= now):
             self._turn(now)
         self._calm_down()
 
-    def _turn_due(self, now: float) -> bool:
-        """Most chores find that nothing has changed; then there is nothing to do for anybody else either."""
-        due = self._reconciler.wake_at
-        return due is not None and due <= now
+    def _done_if_due(self, chore: Chore, due: float | None, now: float) -> bool:
+        if due is None or due > now:
+            return False
+        self._guarded("something that was due", partial(chore.do, now))
+        return True
 
     def _turn(self, now: float) -> None:
         self._guarded("a turn", partial(self._reconciler.turn, now))
@@ -119,14 +126,3 @@ class Loop:
             self._pause(self._pauses)
         self._pauses = min(_LONGEST_PAUSE, 2 * self._pauses or _FIRST_PAUSE) if self._broken else 0.0
         self._broken = False
-
-    def _timeout(self, longest: float) -> float:
-        times = [self._reconciler.wake_at, *(chore.due() for chore in self._chores)]
-        first = min((each for each in times if each is not None), default=None)
-        return longest if first is None else min(longest, max(0.0, first - self._clock()))
-
-
-def _done_if_due(chore: Chore, now: float) -> None:
-    due = chore.due()
-    if due is not None and due <= now:
-        chore.do(now)

@@ -5,6 +5,7 @@ when the last event, answer or step came in, and says how old that is.
 """
 
 from dataclasses import replace
+from typing import Any
 
 from controller.protocol.state import (
     Counters,
@@ -18,6 +19,7 @@ from controller.protocol.state import (
 from controller.reconcile import waiting
 from controller.reconcile.health import PathMemory
 from controller.reconcile.plan import Memory
+from controller.reconcile.reservation_memory import Status
 from controller.reconcile.waiting import MapMemory
 from controller.runtime.deciding import Decider
 from controller.runtime.world import World
@@ -100,9 +102,7 @@ def _map_line(wwid: Wwid, wanted: DesiredMap | None, memory: Memory, *, now: flo
             queue_timeouts=counters.q_timeouts,
             failures=counters.failures,
         ),
-        reservation_key=_key(wanted),
-        reserved=Reservation.UNSET,
-        held=Reservation.UNSET,
+        **_reservation(wanted, known),
     )
 
 
@@ -113,10 +113,14 @@ def _failback_due(wwid: Wwid, wanted: DesiredMap | None, memory: Memory) -> floa
     return since + wanted.failback.value.delay
 
 
-def _key(wanted: DesiredMap | None) -> int:
-    found = wanted.properties.get("reservation_key") if wanted is not None else None
-    text = found.value.partition(":")[0] if found is not None else ""
-    try:
-        return int(text, 16)
-    except ValueError:  # none is configured, or they are in a file of keys
-        return 0
+def _reservation(wanted: DesiredMap | None, known: MapMemory) -> dict[str, Any]:
+    """What is said of a persistent reservation. Without a key there is none, also where nobody was asked yet."""
+    key, memory = wanted.reservation_key if wanted is not None else None, known.reservation
+    if key is None and memory.status is Status.UNKNOWN:
+        return {"reserved": Reservation.UNSET, "held": Reservation.UNSET}
+    return {
+        "reservation_key": key.key or 0 if key is not None else 0,
+        "aptpl": key is not None and key.aptpl,
+        "reserved": Reservation(memory.status.value),
+        "held": Reservation(memory.held.value),
+    }

@@ -6,20 +6,21 @@ of that cycle: then 64 cycles of a quiet host cost little more than one. Of the 
 it began with. Most of that follows from the cycles before, but commands change it too: a cycle whose memory is not the
 one that the last entry left is marked (`given`), so that a replay takes it as it was.
 
-In: decisions with what they were made of, steps with their outcomes. Out: entries, the oldest first. It must never
-wait, nor write anything.
+In: decisions with what they were made of, steps with their outcomes, and what clients had done. Out: entries, the
+oldest first. It must never wait, nor write anything.
 """
 
 from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 
+from actuators.steps import Outcome
 from controller.reconcile.orders import Orders
 from controller.reconcile.plan import Memory, Plan
 from controller.runtime.applying import Outcomes
 from controller.runtime.deciding import Considered
 from observers.dmtable import DevT
-from observers.snapshot import Account, DeviceName, Path, Snapshot, Wwid
+from observers.snapshot import Account, Alias, DeviceName, Path, Snapshot, Wwid
 
 CYCLES = 64
 """Cycles that are kept."""
@@ -27,6 +28,10 @@ CYCLES = 64
 ROOM = 8192
 """Paths and memories of paths that are kept at most, besides those that did not change: some MiB. With more, the oldest
 cycles go."""
+
+
+ORDERED = 64
+"""Entries of what clients had done that are kept between two cycles."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,7 +61,21 @@ class Applied:
     outcomes: Outcomes
 
 
-Entry = Cycle | Applied
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ordered:
+    """What a client had done at once, besides any plan. `request`: in its words; `deed`: in ours. `path`: its name,
+    empty where it is about none."""
+
+    now: float
+    request: str
+    deed: str
+    map: Alias
+    wwid: Wwid
+    path: str
+    outcome: Outcome
+
+
+Entry = Cycle | Applied | Ordered
 
 
 class Recorder:
@@ -65,11 +84,16 @@ class Recorder:
     def __init__(self, *, kept: int = CYCLES, room: int = ROOM) -> None:
         self._kept, self._room = kept, room
         self._entries: deque[Entry] = deque()
-        self._count = self._cycles = self._weight = 0
+        self._count = self._cycles = self._weight = self._ordered = 0
         self._paths: dict[DeviceName, Path] = {}
         self._memories: Mapping[DevT, object] = {}
         self._left: Memory | None = None
         self.accounts: Mapping[str, Account] = {}
+
+    @property
+    def last(self) -> int:
+        """The number of the last cycle; 0: there was none."""
+        return self._count
 
     @property
     def entries(self) -> tuple[Entry, ...]:
@@ -87,6 +111,7 @@ class Recorder:
             snapshot=snapshot, plan=considered.decision.plan, weight=fresh_paths + fresh_memories,
         )  # fmt: skip
         self._left = considered.after
+        self._ordered = 0
         self._entries.append(cycle)
         self._cycles += 1
         self._weight += cycle.weight
@@ -97,6 +122,12 @@ class Recorder:
         self._left = memory
         if self._entries:
             self._entries.append(Applied(now=now, plan=plan, outcomes=outcomes))
+
+    def ordered(self, ordered: Ordered) -> None:
+        """A client had something done."""
+        if self._entries and self._ordered < ORDERED:
+            self._ordered += 1
+            self._entries.append(ordered)
 
     def _sparing(self, snapshot: Snapshot, *, whole: bool) -> tuple[Snapshot, int]:
         """The snapshot with the objects of earlier ones where they are equal; how many are new."""
@@ -123,7 +154,7 @@ class Recorder:
     def _make_room(self) -> None:
         while self._cycles > 1 and (self._cycles > self._kept or self._weight > self._room):
             self._forget_first()
-            while isinstance(self._entries[0], Applied):
+            while not isinstance(self._entries[0], Cycle):
                 self._entries.popleft()
 
     def _forget_first(self) -> None:

@@ -14,7 +14,7 @@ from typing import Any
 from controller import __version__
 from controller.reconcile.plan import Memory
 from controller.runtime.forms import form, plan_form
-from controller.runtime.recorder import Applied, Cycle, Entry
+from controller.runtime.recorder import Applied, Cycle, Entry, Ordered
 from observers.snapshot import Snapshot
 
 FORMAT = "mpathctl-recorder"
@@ -31,6 +31,8 @@ def lines(entries: Sequence[Entry], *, at: float) -> Iterator[str]:
     for index, entry in enumerate(entries):
         if isinstance(entry, Applied):
             yield _json(_applied_form(entry))
+        elif isinstance(entry, Ordered):
+            yield _json(form(entry))
         else:
             document = _cycle_form(entry, values, whole=index == 0 or entry.given)
             yield from values.taken()

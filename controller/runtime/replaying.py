@@ -63,6 +63,7 @@ def replay(entries: Iterable[Entry]) -> Iterator[Replayed]:
     for entry in entries:
         if isinstance(entry, Applied):
             memory = after_apply(memory, entry.plan, entry.outcomes, entry.now)
+        if not isinstance(entry, Cycle):
             continue
         known = entry.memory if entry.given else replace(memory, paths=entry.memory.paths)
         try:

@@ -4,6 +4,7 @@ Theory of operation. When all paths of the root disk are dead, whatever page of 
 can't be read, and whoever touches it waits for the very paths that it should bring back. So before the service begins:
 one malloc arena and small thread stacks (else mlockall would lock hundreds of MiB), everything imported that any branch
 may need, lazily loaded parts of the standard library touched once, and then all memory locked, also what comes later.
+Where the kernel itself needs memory for us, it must not look for it by writing to that disk (PR_SET_IO_FLUSHER).
 
 In: the process. Out: nothing. It must be called before threads are started; `lock` after they are.
 """
@@ -20,7 +21,15 @@ from contextlib import suppress
 from types import TracebackType
 from typing import TextIO
 
-from observers.kernel.process import M_ARENA_MAX, MCL_CURRENT, MCL_FUTURE, mallopt, mlockall, set_name
+from observers.kernel.process import (
+    M_ARENA_MAX,
+    MCL_CURRENT,
+    MCL_FUTURE,
+    mallopt,
+    mlockall,
+    set_io_flusher,
+    set_name,
+)
 
 STACK_SIZE = 256 * 1024
 """Bytes of a thread's stack: enough for the deepest call, and small enough to be locked in memory a dozen times."""
@@ -40,6 +49,7 @@ def prepare(name: str) -> None:
     mallopt(M_ARENA_MAX, 1)
     threading.stack_size(STACK_SIZE)
     set_name(name)
+    set_io_flusher()
     os.chdir("/")
     os.umask(os.umask(0o022) | 0o022)
     gc.set_threshold(_UNCOLLECTED, 20, 100)

@@ -4,12 +4,14 @@ Theory of operation. `protocol.frames.Connection` knows what bytes mean; this mo
 waiting. A client that does not read, sends half a request or floods is left with its own full socket. Connections are
 few enough to go through all of them once a turn for their deadlines. When all places are taken, whoever has most
 connections loses the one that has been idle the longest, and some places are kept for root: so no user, nor many users
-with one connection each, can keep the administrator out.
+with one connection each, can keep the administrator out. Likewise when no descriptor is left for another connection;
+if nobody is idle then, nobody is taken for a while, for a listening socket stays readable until somebody is.
 
 In: listening sockets and a selector. Out: `Asked` for each complete request; `reply` takes the answer, now or later.
 It must never wait for a client.
 """
 
+import errno
 import os
 import selectors
 import socket
@@ -32,6 +34,12 @@ PATIENCE = 30.0
 
 _ACCEPTED_AT_ONCE = 64
 """Connections taken in one turn, so that a flood of them can't keep the loop from its work."""
+
+_SHORT = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
+"""What accept(2) says when somebody is there and can't be taken."""
+
+_PAUSE = 1.0
+"""Seconds until it is tried again."""
 
 _CREDENTIALS = struct.Struct("3i")
 """`struct ucred` of SO_PEERCRED: pid, uid, gid."""
@@ -78,25 +86,43 @@ class Server:
         self._clients: dict[int, _Client] = {}
         self._next = 0
         self._listeners = tuple(listeners)
+        self._resume_at: float | None = None
+        """When (monotonic seconds) connections are taken again; None: they are."""
         for listener in self._listeners:
             listener.setblocking(False)  # noqa: FBT003 -- the method takes it so
-            selector.register(listener, _READ, self._accepter(listener))
+        self._listen()
 
     def __len__(self) -> int:
         return len(self._clients)
 
     # ---- coming
 
+    def _listen(self) -> None:
+        self._resume_at = None
+        for listener in self._listeners:
+            self._selector.register(listener, _READ, self._accepter(listener))
+
+    def _pause(self) -> None:
+        if self._resume_at is None:
+            for listener in self._listeners:
+                self._selector.unregister(listener)
+        self._resume_at = self._clock() + _PAUSE
+
     def _accepter(self, listener: socket.socket) -> Callable[[int], None]:
         return lambda _: self._accept(listener)
 
     def _accept(self, listener: socket.socket) -> None:
-        for _ in range(_ACCEPTED_AT_ONCE):
+        for number in range(_ACCEPTED_AT_ONCE):
             try:
                 arrived, _address = listener.accept()
-            except OSError:  # nobody is left, or nobody can be taken now
-                return
-            self._admit(arrived)
+            except OSError as error:
+                if error.errno not in _SHORT or number:  # nobody is left; the kernel needs a descriptor to say so
+                    return
+                if not self._ended_idle():
+                    self._pause()
+                    return
+            else:
+                self._admit(arrived)
 
     def _admit(self, arrived: socket.socket) -> None:
         arrived.setblocking(False)  # noqa: FBT003 -- the method takes it so
@@ -115,10 +141,12 @@ class Server:
         self._selector.register(arrived, _READ, lambda events: self._ready(number, events))
 
     def _room_for(self, uid: int) -> bool:
-        """Whether there is a place, or one can be made by ending an idle connection of whoever has most of them."""
+        """Whether there is a place, or one can be made."""
         limit = self._places if uid == 0 else self._places - FOR_ROOT
-        if len(self._clients) < limit:
-            return True
+        return len(self._clients) < limit or self._ended_idle()
+
+    def _ended_idle(self) -> bool:
+        """End an idle connection of whoever has most connections; whether there was one."""
         counts = Counter(client.uid for client in self._clients.values())
         idle = [(number, each) for number, each in self._clients.items() if each.connection.phase is Phase.LENGTH]
         if not idle:
@@ -202,12 +230,14 @@ class Server:
 
     @property
     def wake_at(self) -> float | None:
-        """When a request or a client has to be given up next."""
-        deadlines = (client.connection.deadline for client in self._clients.values())
-        return min((each for each in deadlines if each is not None), default=None)
+        """When a request or a client has to be given up next, or connections are taken again."""
+        times = [client.connection.deadline for client in self._clients.values()]
+        return min((each for each in (*times, self._resume_at) if each is not None), default=None)
 
     def expire(self, now: float) -> None:
-        """Give up what is due."""
+        """Give up what is due, and take connections again."""
+        if self._resume_at is not None and self._resume_at <= now:
+            self._listen()
         for number, client in tuple(self._clients.items()):
             if client.connection.deadline is not None and client.connection.deadline <= now:
                 client.connection.expire(now=now)
@@ -225,7 +255,8 @@ class Server:
             with suppress(OSError):
                 self._end(number)
         for listener in self._listeners:
-            self._selector.unregister(listener)
+            if self._resume_at is None:
+                self._selector.unregister(listener)
             listener.close()
 
 

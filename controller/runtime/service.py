@@ -10,6 +10,7 @@ In: options, a host, a selector, sources of events. Out: an exit status. It must
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, Protocol
 
 from actuators.apply import apply
@@ -19,7 +20,7 @@ from controller.protocol.state import DaemonLine, DaemonState, State
 from controller.reconcile import tending
 from controller.runtime import configuring, metrics
 from controller.runtime.checking import Checks
-from controller.runtime.configuring import Read
+from controller.runtime.configuring import Read, Understood
 from controller.runtime.cycle import Files
 from controller.runtime.deciding import Decider
 from controller.runtime.dumps import Dumps
@@ -31,6 +32,9 @@ from controller.runtime.md_service import MdService
 from controller.runtime.noticing import Noticer
 from controller.runtime.portrait import Portraitist
 from controller.runtime.reconciler import Reconciler
+from controller.runtime.recorder import Ordered
+from controller.runtime.rereading import Rereading
+from controller.runtime.reserving import Reserving
 from controller.runtime.sampling import Samples
 from controller.runtime.server import Asked, Server
 from controller.runtime.systemd import ServiceManager
@@ -39,15 +43,12 @@ from controller.runtime.world import World
 from desired import options as keywords
 from desired.precedence import global_settings
 from observers.engine import Engine
-from observers.errors import ConfigError, InputError, MpathError
+from observers.errors import MpathError
 from observers.host import Host, WatchHost
 from observers.watch import StateWatch
 
 _SHOWN = 80
 """Characters of a request that are told of one that met a defect."""
-
-READ_LIMIT = 30.0
-"""Seconds after which the reading of the configuration is told to be late."""
 
 
 class ServiceHost(Host, WatchHost, Protocol):
@@ -72,14 +73,6 @@ class Sources:
     md: Source | None = None
     dm: Source | None = None
     transports: tuple[Source, ...] = ()
-
-
-@dataclass(slots=True)
-class _Reload:
-    """A reading of the configuration that is under way. `again`: somebody asked for another one meanwhile."""
-
-    everything: bool
-    again: bool = False
 
 
 class Service:
@@ -108,7 +101,10 @@ class Service:
         config = configuring.loaded(read, files, self.world.facts)
         self.lanes = Lanes(engine, capacity=capacity)
         self.decider = Decider(self.world, config, settle=self._settle)
-        self.checks = Checks(host, world=self.world, decider=self.decider, lanes=self.lanes)
+        self.watch = StateWatch(host)
+        self.checks = Checks(
+            host, world=self.world, decider=self.decider, lanes=self.lanes, watched=self.watch.state
+        )  # fmt: skip
         self.reconciler = Reconciler(
             host, files, world=self.world, decider=self.decider, checks=self.checks, lanes=self.lanes,
             teller=self.teller,
@@ -119,11 +115,14 @@ class Service:
             host, world=self.world, decider=self.decider, checks=self.checks, reconciler=self.reconciler,
             lanes=self.lanes,
         )  # fmt: skip
+        self.reserving = Reserving(
+            host, files, world=self.world, decider=self.decider, reconciler=self.reconciler, executor=self.executor
+        )
         self.dumps = Dumps(host, self.executor, self.recorder, self.teller)
-        self.executor.on_defect = self.teller.defect
+        self.executor.pending.on_defect = self.teller.defect
+        self.executor.on_done = self._done_by_command
         self.samples = Samples(world=self.world, checks=self.checks, lanes=self.lanes)
         self.md = MdService(host, self.executor, self.teller)
-        self.watch = StateWatch(host)
         self.noticer = Noticer(self.world, self.reconciler, self.checks, self.watch, self.counts)
         self.portraitist = Portraitist(self.world, self.decider)
         self.loop = Loop(
@@ -132,10 +131,10 @@ class Service:
         )  # fmt: skip
         self.server: Server | None = None
         self._state = DaemonState.CONFIGURE
-        self._reload: _Reload | None = None
-        self._readings = 0
-        self._readings = 0
-        """Each has a lane of its own: one that hangs on a dead disk keeps no later one from succeeding."""
+        self._rereading = Rereading(
+            host, files, world=self.world, executor=self.executor, teller=self.teller, manager=manager,
+            put_in_force=self._put_in_force,
+        )  # fmt: skip
         self._alive_at = 0.0
         self._ready = False
         self._connect(sources)
@@ -158,7 +157,13 @@ class Service:
             Chore(self.samples.due, self.samples.begin),
             Chore(self.md.due, self.md.turn),
             Chore(self._watchdog_due, self._alive),
+            Chore(self.world.awaited.due, self._awaited_enough),
         ])  # fmt: skip
+
+    def _awaited_enough(self, now: float) -> None:
+        for name in self.world.awaited.over(now):
+            self.teller.say(Level.WARNING, Kind.SERVICE, f"{name}: udev keeps silent about it: it is taken as it is")
+            self.reconciler.look_at_path(name)
 
     def _sample(self, now: float) -> None:
         began = self.clock()
@@ -198,6 +203,7 @@ class Service:
         """Look at everything that is there."""
         self.teller.say(Level.NOTICE, Kind.SERVICE, "started")
         self.checks.configured(self.decider.config)
+        self.world.awaited.patience = udev_patience(self.decider)
         self.reconciler.allow_resize()
         self.reconciler.look_at_everything()
         self.md.turn(self.clock())
@@ -231,6 +237,10 @@ class Service:
             self.server.close()
         self.watch.close()
         self.lanes.close()
+
+    def _done_by_command(self, ordered: Ordered) -> None:
+        self.reconciler.witness.ordered(ordered)
+        self.teller.ordered(ordered)
 
     def _sampled(self, finished: Finished) -> None:
         self.samples.finished(finished, now=self.clock())
@@ -281,7 +291,10 @@ class Service:
         if isinstance(answer, str):
             server.reply(asked, answer)
             return
-        self._execute(answer, lambda text: server.reply(asked, text), lambda: self._quit(server, asked), now)
+        reply = partial(server.reply, asked)
+        begun = self.executor.execute(answer, reply, now=now, asked=asked.text.strip())
+        if not (begun or self.reserving.execute(answer, reply)):
+            self._execute(answer, reply, lambda: self._quit(server, asked), now)
 
     @staticmethod
     def _quit(server: Server, asked: Asked) -> None:
@@ -290,8 +303,6 @@ class Service:
     def _execute(
         self, request: requests.Request, reply: Callable[[str], None], quit_: Callable[[], None], now: float
     ) -> None:
-        if self.executor.execute(request, reply, now=now):
-            return
         match request:
             case requests.Quit():
                 quit_()
@@ -330,56 +341,32 @@ class Service:
 
     def _daemon_line(self) -> DaemonLine:
         return DaemonLine(
-            pid=self._pid, state=self._state, reconfigures=self._reload is not None, busy=self.reconciler.looking
-        )
+            pid=self._pid, state=self._state, reconfigures=self._rereading.under_way, busy=self.reconciler.looking,
+            cycles=self.recorder.last,
+        )  # fmt: skip
 
     # ---- configuration
 
     def reconfigure(self, *, everything: bool = False) -> None:
         """Read the configuration again, by a worker, and put it in force if it can be used."""
-        now = self._host.monotonic()
-        if self._reload is not None:
-            self._reload.again = True
-            self._reload.everything = self._reload.everything or everything
-            return
-        self._reload = _Reload(everything)
-        self._readings += 1
-        self._manager.reloading(at=now)
-        self.executor.call(
-            f"configuration {self._readings}", configuring.reader(self._host, self._files), self._was_read,
-            limit=READ_LIMIT, group="configuration",
-        )  # fmt: skip
+        self._rereading.begin(everything=everything)
 
-    def _was_read(self, finished: Finished) -> None:
-        reload_, self._reload = self._reload, None
-        read = finished.finding
-        if isinstance(read, Read):
-            self._put_in_force(read, everything=bool(reload_ and reload_.everything))
-        else:
-            self.teller.say(Level.ERROR, Kind.CONFIGURATION, f"the configuration could not be read: {read}")
-        self._manager.ready()
-        if reload_ is not None and reload_.again:
-            self.reconfigure()
-
-    def _put_in_force(self, read: Read, *, everything: bool) -> None:
-        now = self._host.monotonic()
-        try:
-            config = configuring.loaded(read, self._files, self.world.facts)
-        except (ConfigError, InputError) as error:
-            text = f"{error}; the configuration in force stays"
-            self.teller.say(Level.ERROR, Kind.CONFIGURATION, text, reason=error.hint)
-            return
-        for message in config.messages:
-            place = f"{message.file}:{message.line}" if message.line else message.file
-            self.teller.say(Level.WARNING, Kind.CONFIGURATION, f"{place}: {message.text}")
-        self.recorder.accounts = read.accounts
-        self.reconciler.configure(config, read.texts, now=now)
+    def _put_in_force(self, found: Understood, /, *, everything: bool) -> None:
+        self.recorder.accounts = found.read.accounts
+        self.reconciler.configure(found.config, found.read.texts, now=self.clock())
+        self.world.awaited.patience = udev_patience(self.decider)
         if self.server is not None:
             self.server.timeout = uxsock_timeout(self.decider)
         if everything:
             wwids = frozenset(each.wwid for each in self.world.maps.values())
             self.decider.orders = replace(self.decider.orders, reload=wwids, removed_maps=frozenset())
-        self.teller.say(Level.NOTICE, Kind.CONFIGURATION, "read again and in force")
+
+
+def udev_patience(decider: Decider) -> float:
+    """Seconds for which a disk that udev does not know is no path: as long as multipathd asks udev again."""
+    everywhere = global_settings(decider.config)
+    tries, delay = (everywhere.require(key).value for key in (keywords.RETRIGGER_TRIES, keywords.RETRIGGER_DELAY))
+    return float(tries * delay)
 
 
 def uxsock_timeout(decider: Decider) -> float:

@@ -76,3 +76,9 @@ def passed_sockets(environment: Mapping[str, str], *, pid: int) -> list[socket.s
         fcntl.fcntl(descriptor, fcntl.F_SETFD, fcntl.FD_CLOEXEC)
         found.append(socket.socket(fileno=descriptor))
     return found
+
+
+def name_of(listener: socket.socket) -> str:
+    """The path of a socket, or its abstract name with `@` before it."""
+    name = listener.getsockname()
+    return "@" + name[1:].decode("utf-8", "surrogateescape") if isinstance(name, bytes) else str(name)

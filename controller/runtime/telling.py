@@ -8,13 +8,26 @@ import re
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
-from actuators.steps import Changed, Lost, MapStep, Outcome, Refused, Step, TriggerUevent, Unchanged
+from actuators.steps import (
+    Changed,
+    Lost,
+    MapStep,
+    Outcome,
+    Refused,
+    RegisterKey,
+    Step,
+    TriggerUevent,
+    Unchanged,
+    Unregistered,
+)
 from controller.reconcile.explain import step_text
 from controller.reconcile.plan import MapPlan
+from controller.reconcile.safety import Finding
 from controller.runtime.applying import Work
 from controller.runtime.cycle import Decision
 from controller.runtime.events import Bulletin, Event, Kind, Level
-from observers.snapshot import DeviceName, Gap, PathState, Wwid
+from controller.runtime.recorder import Ordered
+from observers.snapshot import DeviceName, DmUuid, Gap, PathState, Wwid
 
 _MOST_DEFECTS = 256
 """Places of defects that are told apart."""
@@ -25,7 +38,8 @@ _NUMBERS = re.compile(r"\d+(\.\d+)?")
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PathChange:
     """A path is not as it was. `anew`: it may belong elsewhere now, not only be in another state. `unit`: which logical
-    unit it leads to, in words, where that turned out to be another one, or its own again."""
+    unit it leads to, in words, where that turned out to be another one, or its own again. `ranks`: it is only better or
+    worse than before."""
 
     name: DeviceName
     map: str
@@ -34,6 +48,7 @@ class PathChange:
     message: str
     anew: bool = False
     unit: str = ""
+    ranks: bool = False
 
 
 class Teller:
@@ -42,7 +57,7 @@ class Teller:
     def __init__(self, bulletin: Bulletin, *, wall: Callable[[], float]) -> None:
         self._bulletin, self._wall = bulletin, wall
         self._said: dict[Wwid, tuple[str, ...]] = {}
-        self._findings: frozenset[str] = frozenset()
+        self._findings: frozenset[Finding] = frozenset()
         self._gaps: frozenset[Gap] = frozenset()
         self._messages: frozenset[str] = frozenset()
         self._defects: dict[tuple[str, str], int] = {}
@@ -64,11 +79,12 @@ class Teller:
             text = f"{change.before} -> {change.after}"
             self.say(Level.NOTICE, Kind.SEEN, text, path=change.name, map_=change.map, reason=change.message.strip())
 
-    def decided(self, decision: Decision) -> None:
-        """What is new in a decision: plans with steps, other reasons, and everything else that people should know."""
+    def decided(self, decision: Decision, *, whole: bool) -> None:
+        """What is new in a decision: plans with steps, other reasons, and everything else that people should know.
+        `whole`: it is about all maps."""
         for each in decision.plan.maps:
             self._planned(each)
-        self._told_once(decision)
+        self._told_once(decision, whole=whole)
 
     def _planned(self, plan: MapPlan) -> None:
         gist = (plan.action, *(_NUMBERS.sub("#", reason) for reason in plan.reasons))
@@ -78,29 +94,47 @@ class Teller:
         level = Level.INFO if plan.steps else Level.DEBUG
         self.say(level, Kind.DECIDED, plan.action, map_=plan.name, wwid=plan.wwid, reason="; ".join(plan.reasons))
 
-    def _told_once(self, decision: Decision) -> None:
-        gaps = frozenset(decision.snapshot.gaps)
+    def _told_once(self, decision: Decision, *, whole: bool) -> None:
+        """What was not there the last time; a decision on some maps says nothing of the others."""
+        gaps, findings = frozenset(decision.snapshot.gaps), frozenset(decision.findings)
         for gap in sorted(gaps - self._gaps, key=lambda gap: (gap.subject, gap.what)):
             self.say(Level.INFO, Kind.SEEN, f"{gap.subject}: {gap.what}: {gap.reason}")
-        self._gaps = gaps
-        findings = frozenset(f"{finding.level.value}: {finding.text} [{finding.rule}]" for finding in decision.findings)
-        for text in sorted(findings - self._findings):
-            self.say(Level.ERROR, Kind.DECIDED, text)
-        self._findings = findings
+        names = {each.uuid: each.name for each in decision.plan.maps}
+        for found in sorted(findings - self._findings, key=lambda found: (found.uuid or "", found.rule, found.text)):
+            text = f"{found.level.value}: {found.text} [{found.rule}]"
+            self.say(Level.ERROR, Kind.DECIDED, text, map_=names.get(found.uuid or DmUuid(""), ""))
         messages = frozenset(f"{each.severity}: {each.text}" for each in decision.desired.messages if not each.line)
         for text in sorted(messages - self._messages):
             self.say(Level.WARNING, Kind.DECIDED, text)
-        self._messages |= messages
+        if not whole:
+            subjects = {
+                *(path.name for path in decision.snapshot.paths),
+                *(live.name for live in decision.snapshot.maps),
+            }
+            gaps |= {gap for gap in self._gaps if gap.subject not in subjects}
+            findings |= {found for found in self._findings if found.uuid not in names}
+            messages |= self._messages
+        self._gaps, self._findings, self._messages = gaps, findings, messages
 
     def done(self, step: Step, outcome: Outcome) -> None:
         """A step, and what came of it."""
         level, text = _outcome(outcome)
         name = step.map.name if isinstance(step, MapStep) else ""
         path = str(getattr(step, "name", ""))
+        if isinstance(step, RegisterKey) and step.clear and isinstance(outcome, Unregistered):
+            level = Level.WARNING  # it was registered: somebody fenced this host off
         quiet = isinstance(step, TriggerUevent) and level is Level.NOTICE
         self.say(
             Level.DEBUG if quiet else level, Kind.DONE, f"{step_text(step)}{text}", map_=name,
             path=path, wwid=step.map.uuid.removeprefix("mpath-") if isinstance(step, MapStep) else "",
+        )  # fmt: skip
+
+    def ordered(self, ordered: Ordered) -> None:
+        """What a client had done, and what came of it."""
+        level, text = _outcome(ordered.outcome)
+        self.say(
+            level, Kind.DONE, f"{ordered.deed}{text}", map_=ordered.map, wwid=ordered.wwid, path=ordered.path,
+            reason=f"asked for: {ordered.request}",
         )  # fmt: skip
 
     def late(self, work: Work, seconds: float) -> None:

@@ -10,7 +10,7 @@ from controller.reconcile.plan import Memory, Plan
 from controller.runtime.applying import Outcomes
 from controller.runtime.cycle import Decision
 from controller.runtime.metrics import Counts
-from controller.runtime.recorder import Recorder
+from controller.runtime.recorder import Ordered, Recorder
 
 
 class Witness:
@@ -39,6 +39,11 @@ class Witness:
         for _, outcome in outcomes:
             self.counts.outcome(outcome)
         self.recorder.applied(plan, outcomes, now=now, memory=memory)
+
+    def ordered(self, ordered: Ordered) -> None:
+        """A client had something done."""
+        self.counts.outcome(ordered.outcome)
+        self.recorder.ordered(ordered)
 
     def held(self, plan: Plan, outcomes: Outcomes, *, now: float, memory: Memory) -> None:
         """Steps were not tried again, since they have no effect."""

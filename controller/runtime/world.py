@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from enum import Enum
 
 from controller.runtime.cycle import Files
+from controller.runtime.rules_awaited import RulesAwaited
 from observers import devicemapper, nvme, runtime_files, sysfs, tunables
 from observers.changing import changed
 from observers.collect import host_facts
@@ -20,7 +21,7 @@ from observers.host import ReadHost
 from observers.reading import Reader
 from observers.snapshot import DeviceName, DmDevice, DmUuid, Gap, HostFacts, Map, Path, Snapshot, dev_key
 
-_RECORDS = ("/bindings", "/wwids")
+_RECORDS = ("/bindings", "/wwids", "/prkeys")
 
 Settle = Callable[[Path], Path | None]
 """Gives a path the state that counts, which is not always its checker's last answer; None: it is to be left out."""
@@ -38,11 +39,12 @@ class Seen(Enum):
 
 @dataclass(frozen=True, slots=True)
 class _Entry:
-    """A path as last seen, which device it was then, and what could not be read of it."""
+    """A path as last seen, which device it was then, what could not be read of it, and what it did not answer."""
 
     path: Path
     incarnation: tuple[str, ...]
     gaps: tuple[Gap, ...] = ()
+    unanswered: tuple[Gap, ...] = ()
 
 
 class World:
@@ -57,35 +59,36 @@ class World:
         self._map_gaps: dict[str, tuple[Gap, ...]] = {}
         self._kernel = devicemapper.Observed()
         self._texts = Texts()
+        fixed = Gap(f"{files.state_dir}/bindings", "bindings", "it is not to be changed (-B)")
+        self._withheld = (fixed,) if files.fixed_names else ()
         self._reader_gaps: tuple[Gap, ...] = ()
         self._facts = host_facts(Reader(host, "host"), self._kernel)
         self._failed = runtime_files.failed_wwids(Reader(host, "host"))
         self._foreign = nvme.observe(Reader(host, "host"))
-        self.generation = 0
-        self.others: tuple[tuple[DeviceName, bool], ...] = ()
-        """The block devices that can be no paths, of the last look at everything; and whether each is hidden."""
+        self.generation = self.memberships = 0
+        """`memberships` grows whenever a device is in another map than before, or in none."""
+        self.awaited = RulesAwaited()
+        """The disks that are no paths yet, because udev does not know them."""
+        self._strangers: tuple[tuple[DeviceName, bool], ...] = ()
         self.looked_at = host.monotonic()
         """When (monotonic seconds) anything was last looked at."""
 
     # ---- looking again
 
-    def refresh(self) -> Mapping[DeviceName, Seen]:
-        """Everything that needs no device's answer; which paths are not as they were. The configuration stays."""
+    def survey(self) -> tuple[DeviceName, ...]:
+        """Everything but paths and maps; the names that there are to look at, also those that are gone. The
+        configuration stays."""
         self.looked_at = self._host.monotonic()
         reader = Reader(self._host, "host")
         names = sysfs.disk_names(reader)
-        found = {name: self.refresh_path(name) for name in (*names, *(set(self._entries) - set(names)))}
-        self.others = tuple((name, sysfs.is_hidden(reader, name)) for name in names if self._is_other(name))
-        self.refresh_maps()
+        fresh = [name for name in names if name not in self._entries and not name.startswith("dm-")]
+        self._strangers = tuple((name, sysfs.is_hidden(reader, name)) for name in fresh)
         self._facts = host_facts(reader, self._kernel)
         self._failed = runtime_files.failed_wwids(reader)
         self._foreign = nvme.observe(reader)
         self._reader_gaps = tuple(reader.gaps)
         self.generation += 1
-        return {name: seen for name, seen in found.items() if seen is not Seen.SAME}
-
-    def _is_other(self, name: DeviceName) -> bool:
-        return name not in self._entries and not name.startswith("dm-")
+        return (*names, *(self._entries.keys() - set(names)))
 
     def refresh_path(self, name: DeviceName) -> Seen:
         """One block device, as sysfs and udev know it."""
@@ -94,12 +97,15 @@ class World:
         entry, gaps = self._look(name)
         self._lost.pop(name, None)
         if entry is None:
+            self.awaited.forget(name)
             if gaps and before is not None and self._exists(name):
                 self._lost[name] = gaps
             return self._gone(name, before)
         same_device = before is not None and before.incarnation == entry.incarnation
+        if not same_device and self._waits(entry.path):
+            return self._gone(name, before)
         if before is not None and same_device:
-            entry = replace(entry, path=with_answers_of(entry.path, before.path))
+            entry = replace(entry, path=with_answers_of(entry.path, before.path), unanswered=before.unanswered)
         self._entries[name] = entry
         if before is not None and before.path.dev != entry.path.dev and self._by_number.get(before.path.dev) == name:
             del self._by_number[before.path.dev]
@@ -124,6 +130,9 @@ class World:
             del self._by_number[before.path.dev]
         self.generation += 1
         return Seen.GONE
+
+    def _waits(self, path: Path) -> bool:
+        return self._facts.udev_running and self.awaited.waits(path, now=self.looked_at)
 
     def _exists(self, name: DeviceName) -> bool:
         return name in sysfs.disk_names(Reader(self._host, "host"))
@@ -153,6 +162,7 @@ class World:
             self._refresh_some(uuids)
         looked = before.keys() | self._maps.keys() if uuids is None else set(uuids)
         changed = frozenset(uuid for uuid in looked if before.get(uuid) != self._maps.get(uuid))
+        self.memberships += any(_devices(before.get(uuid)) != _devices(self._maps.get(uuid)) for uuid in changed)
         self.generation += bool(changed)
         return changed
 
@@ -175,7 +185,7 @@ class World:
         self.generation += 1
 
     def recorded(self, texts: Texts) -> bool:
-        """The bindings and wwids files as they are now; whether they changed. The configuration stays."""
+        """The files of bindings, WWIDs and keys as they are now; whether they changed. The configuration stays."""
         before = self._texts
         gaps = tuple(gap for gap in texts.gaps if gap.subject.endswith(_RECORDS))
         self._texts = replace(texts, configuration=before.configuration, gaps=gaps)
@@ -191,10 +201,14 @@ class World:
         entry = self._entries.get(path.name)
         if entry is None or (entry.path.dev, entry.path.sysfs) != (path.dev, path.sysfs):
             return False
-        fresh = changed(entry, path=with_answers_of(entry.path, path), gaps=tuple(gaps))
+        fresh = changed(entry, path=with_answers_of(entry.path, path), unanswered=tuple(gaps))
         self._entries[path.name] = fresh
         self.generation += fresh is not entry
         return fresh is not entry
+
+    def confirmed(self) -> None:
+        """A device answered as it did before."""
+        self.looked_at = self._host.monotonic()
 
     def resampled(self, path: Path) -> bool:
         """What sysfs says now of attributes that change by themselves; whether that is news."""
@@ -227,6 +241,11 @@ class World:
         return tuple(self._entries)
 
     @property
+    def others(self) -> tuple[tuple[DeviceName, bool], ...]:
+        """The block devices that can be no paths, of the last look at everything; and whether each is hidden."""
+        return tuple(each for each in self._strangers if each[0] not in self._entries)
+
+    @property
     def facts(self) -> HostFacts:
         """What the kernel and the system are."""
         return self._facts
@@ -247,7 +266,7 @@ class World:
         """All of it, or some paths and maps with everything that is not about one of them. Nothing is read."""
         chosen = [self._entries[name] for name in (self._entries if paths is None else paths) if name in self._entries]
         live = [self._maps[uuid] for uuid in (self._maps if maps is None else maps) if uuid in self._maps]
-        gaps = [gap for entry in chosen for gap in entry.gaps]
+        gaps = [gap for entry in chosen for gap in (*entry.gaps, *entry.unanswered)]
         gaps += [gap for lost in self._lost.values() for gap in lost]
         gaps += [gap for each in live for gap in self._map_gaps.get(each.uuid, ())]
         return Snapshot(
@@ -257,6 +276,7 @@ class World:
             config_files=self._texts.configuration,
             bindings=self._texts.bindings,
             wwids=self._texts.wwids,
+            prkeys=self._texts.prkeys,
             paths=tuple(
                 sorted(filter(None, map(settle, (entry.path for entry in chosen))), key=lambda path: dev_key(path.dev))
             ),
@@ -264,8 +284,12 @@ class World:
             other_devices=self._kernel.other_devices,
             failed_wwids=self._failed,
             foreign_maps=self._foreign,
-            gaps=(*self._reader_gaps, *self._texts.gaps, *self._kernel.gaps, *gaps),
+            gaps=(*self._reader_gaps, *self._texts.gaps, *self._withheld, *self._kernel.gaps, *gaps),
         )
+
+
+def _devices(live: Map | None) -> tuple[DevT, ...]:
+    return live.table.devices if live is not None and live.table is not None else ()
 
 
 def with_answers_of(path: Path, told: Path) -> Path:

@@ -9,7 +9,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from controller.sandbox.disks import Disk, DiskState
+from controller.sandbox.disk_words import DiskState
+from controller.sandbox.disks import Disk
 from controller.sandbox.errors import refusal
 from controller.sandbox.pages import t10_name
 from controller.sandbox.tunables import max_retries, max_sectors

@@ -7,45 +7,28 @@ old. Facts: drivers/scsi/scsi_lib.c, sd.c, scsi_dh.c, scsi_dh_alua.c and scsi_tr
 
 import errno
 from collections.abc import Callable, Mapping
-from enum import StrEnum
 
 from controller.sandbox import pages
 from controller.sandbox.block import BlockDevice, Io, Kind, Result
 from controller.sandbox.clock import Clock
+from controller.sandbox.disk_words import (
+    DEV_LOSS,
+    DID_NO_CONNECT,
+    DID_TIME_OUT,
+    DRIVER_TIMEOUT,
+    FAST_IO_FAIL,
+    OFF,
+    RECOVERY,
+    DiskState,
+    Link,
+    disk_name,
+    disk_number,
+)
 from controller.sandbox.errors import refusal
 from controller.sandbox.fabric import LiveArray
 from controller.sandbox.san import AccessState, Adapter, PortRef, Tpgs, Transport
-from observers.dmtable import DevT
 from observers.host import ScsiReply
 from observers.snapshot import ScsiAddress
-
-
-class DiskState(StrEnum):
-    """The attribute `state` of a SCSI device."""
-
-    RUNNING = "running"
-    OFFLINE = "offline"
-    BLOCKED = "blocked"
-    TRANSPORT_OFFLINE = "transport-offline"
-    DELETED = "deleted"
-
-
-class Link(StrEnum):
-    """What becomes of commands on their way: they arrive, the transport says that it can't, or nothing ever answers."""
-
-    UP = "up"
-    NO_CONNECT = "no-connect"
-    SILENT = "silent"
-
-
-OFF = -1
-"""A timer that is switched off."""
-
-DID_NO_CONNECT, DID_TIME_OUT = 0x01, 0x03
-DRIVER_TIMEOUT = 0x06
-FAST_IO_FAIL, DEV_LOSS = 5, 60
-RECOVERY = 120
-"""Defaults in seconds: fast_io_fail_tmo and dev_loss_tmo of Fibre Channel, recovery_tmo of an iSCSI session."""
 
 _SWALLOWED = {(0x29, 0x00), (0x29, 0x04), (0x2A, 0x01), (0x2A, 0x06), (0x2A, 0x07), (0x3F, 0x03), (0x3F, 0x0E)}
 """Unit attentions after which the ALUA device handler has the command sent again, so that nobody sees them."""
@@ -54,23 +37,6 @@ _RECHECK = {(0x29, 0x00), (0x2A, 0x06)}
 """And those after which it asks for the access states first."""
 
 _MAX_ATTENTIONS = 8
-
-
-def disk_name(index: int) -> str:
-    """sda ... sdz, sdaa ...: the name of the disk with this index (`sd_format_disk_name`)."""
-    letters = ""
-    while index >= 0:
-        index, digit = divmod(index, 26)
-        letters = chr(ord("a") + digit) + letters
-        index -= 1
-    return f"sd{letters}"
-
-
-def disk_number(index: int) -> DevT:
-    """The device number of the disk with this index: 16 minors a disk, 16 majors, then larger minors (`sd_probe`)."""
-    block = index >> 4 & 0xF
-    major = 8 if block == 0 else 64 + block if block < 8 else 120 + block
-    return DevT(f"{major}:{(index & 0xF) << 4 | index & 0xFFF00}")
 
 
 class Remote:
@@ -183,7 +149,7 @@ class Disk(BlockDevice):
         self._attached = ""
         self._opened = 0
         self._waiting: list[Io] = []
-        self.nexus = self.array.connect(remote.ref.port, address.lun)
+        self.nexus = self.array.connect(remote.adapter.port, remote.ref.port, address.lun)
         self.unit_name, self.group = "", self.array.group_of(remote.ref.port).id
         self.rescan()
 
@@ -328,6 +294,13 @@ class Disk(BlockDevice):
 
     def execute(self, cdb: bytes, *, timeout: float) -> ScsiReply:
         """A command by SG_IO. While the transport blocks the disk this waits, in virtual time."""
+        return self._sent(lambda: self.array.execute(self.nexus, cdb), timeout=timeout)
+
+    def register(self, parameters: bytes, *, timeout: float) -> ScsiReply:
+        """PERSISTENT RESERVE OUT, REGISTER AND IGNORE EXISTING KEY; it waits likewise."""
+        return self._sent(lambda: self.array.register(self.nexus, parameters), timeout=timeout)
+
+    def _sent(self, ask: Callable[[], ScsiReply], *, timeout: float) -> ScsiReply:
         self.check_open()
         self._clock.wait(lambda: self.state is not DiskState.BLOCKED, what=f"SCSI command to {self.name}")
         if self.state is not DiskState.RUNNING or self.link is Link.NO_CONNECT:
@@ -335,7 +308,7 @@ class Disk(BlockDevice):
         if self.link is Link.SILENT:
             self._clock.advance(timeout)
             return ScsiReply(status=0, host_status=DID_TIME_OUT, driver_status=DRIVER_TIMEOUT, sense=b"", data=b"")
-        return self._asked(lambda: self.array.execute(self.nexus, cdb))
+        return self._asked(ask)
 
     def read(self, length: int, *, timeout: float, offset: int = 0) -> bytes:
         """Bytes of the medium, zero where nobody wrote any, for one who waits for them himself."""

@@ -339,8 +339,6 @@ class DeviceMapper:
     def _core_message(self, device: MappedDevice, words: Sequence[str]) -> None:
         if [word.lower() for word in words] != ["@cancel_deferred_remove"]:
             raise refusal(errno.EINVAL, f"unsupported message sent to DM core: {' '.join(words)}")
-        if not device.deferred_remove:
-            raise refusal(errno.EINVAL, f"no removal of {device.label} is deferred")
         device.deferred_remove = False
 
     def _geometry(self, call: Call) -> None:

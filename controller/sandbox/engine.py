@@ -9,7 +9,8 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from controller.sandbox.disks import DID_NO_CONNECT, Disk, DiskState, Link
+from controller.sandbox.disk_words import DID_NO_CONNECT, DiskState, Link
+from controller.sandbox.disks import Disk
 from controller.sandbox.host import SandboxHost
 from observers.asking import Question, ScsiCommand, put
 from observers.engine import Answered
@@ -66,7 +67,7 @@ class SandboxEngine:
         calls, self._calls = self._calls, []
         return [
             *(Answered(out.ticket, self._answer(out)) for out in answered),
-            *(Answered(ticket, _outcome(function)) for ticket, function in calls),
+            *(Answered(ticket, _called(function)) for ticket, function in calls),
         ]
 
     def _take(self, wanted: Callable[[_Out], bool]) -> list[_Out]:
@@ -122,6 +123,14 @@ def _outcome(call: Callable[[], object]) -> object:
     try:
         return call()
     except OSError as error:
+        return error
+
+
+def _called(function: Callable[[], object]) -> object:
+    """What a worker brings back: whatever is raised is the call's answer."""
+    try:
+        return function()
+    except Exception as error:  # noqa: BLE001 - as in the real engine
         return error
 
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from controller.sandbox.block import Kind
-from controller.sandbox.disks import Link
+from controller.sandbox.disk_words import Link
 from controller.sandbox.events import VERBS, Word, seconds, sectors
 from controller.sandbox.nvme_san import ANA_STATES, ControllerState
 from controller.sandbox.san import AccessState, Adapter, Array, Event, Scenario

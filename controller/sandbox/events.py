@@ -13,7 +13,8 @@ from math import isinf
 from typing import Never
 
 from controller.sandbox.block import Io, Kind
-from controller.sandbox.disks import Disk, DiskState, Link, Remote
+from controller.sandbox.disk_words import DiskState, Link
+from controller.sandbox.disks import Disk, Remote
 from controller.sandbox.dm_device import MappedDevice
 from controller.sandbox.errors import refusal
 from controller.sandbox.fabric import LiveArray

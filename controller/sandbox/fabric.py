@@ -8,8 +8,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
 from controller.sandbox import pages
+from controller.sandbox.registrations import WRITE_EXCLUSIVE_REGISTRANTS_ONLY, Registrations
 from controller.sandbox.san import AccessState, Array, Group, Lun
 from observers.host import ScsiReply
+from observers.kernel import reservation
 
 Sense = tuple[int, int, int]
 
@@ -19,6 +21,7 @@ INVALID_OPCODE: Sense = (0x5, 0x20, 0x00)
 WRITE_PROTECTED: Sense = (0x7, 0x27, 0x00)
 
 ALUA_CHANGED: Sense = (0x6, 0x2A, 0x06)
+REGISTRATIONS_PREEMPTED: Sense = (0x6, 0x2A, 0x05)
 CAPACITY_CHANGED: Sense = (0x6, 0x2A, 0x09)
 LUNS_CHANGED: Sense = (0x6, 0x3F, 0x0E)
 
@@ -30,7 +33,7 @@ _NOT_READY: Mapping[AccessState, Sense] = {
 }
 """What a port in such a state says to commands for the medium, and to TEST UNIT READY (SPC-5 clause 5.18.2)."""
 
-_TEST_UNIT_READY, _INQUIRY, _READ, _REPORT_LUNS, _MAINTENANCE_IN = 0x00, 0x12, 0x28, 0xA0, 0xA3
+_TEST_UNIT_READY, _INQUIRY, _READ, _RESERVE_IN, _REPORT_LUNS, _MAINTENANCE_IN = 0x00, 0x12, 0x28, 0x5E, 0xA0, 0xA3
 _SECTOR = 512
 _EXTENDED_FORMAT = 0x20
 _NO_ATTENTION = (_INQUIRY, _REPORT_LUNS)
@@ -50,13 +53,14 @@ def check_condition(what: Sense) -> ScsiReply:
 @dataclass(slots=True, eq=False)
 class Unit:
     """A logical unit now. `states`: of each target port group, by its number. `medium`: what was written to it, by the
-    byte where it begins; all else is zero."""
+    byte where it begins; all else is zero. `registrations`: None: the array knows no persistent reservations."""
 
     spec: Lun
     size: int
     read_only: bool
     states: dict[int, AccessState]
     medium: dict[int, bytes] = field(default_factory=dict)
+    registrations: Registrations | None = field(default_factory=Registrations)
 
     def read(self, offset: int, length: int) -> bytes:
         """Bytes of the medium."""
@@ -72,9 +76,15 @@ class Unit:
 class Nexus:
     """One initiator port, one target port, one LUN: to whom unit attentions are owed."""
 
+    initiator: str
     port: str
     number: int
     attentions: list[Sense] = field(default_factory=list)
+
+    @property
+    def registrant(self) -> tuple[str, str]:
+        """Under whom a registration is kept, also while the host has no such disk."""
+        return self.initiator, self.port
 
 
 class LiveArray:
@@ -90,9 +100,9 @@ class LiveArray:
         self._ports = spec.ports
         self._own_pages = {group.id: _own_pages(spec, group.id) for group in spec.groups}
 
-    def connect(self, port: str, number: int) -> Nexus:
+    def connect(self, initiator: str, port: str, number: int) -> Nexus:
         """A new nexus, for a disk that a host has found."""
-        nexus = Nexus(port, number)
+        nexus = Nexus(initiator, port, number)
         self._nexuses.append(nexus)
         return nexus
 
@@ -170,6 +180,12 @@ class LiveArray:
         shows = self._shows(unit.spec.number)
         self._attention(ALUA_CHANGED, lambda other: other is not nexus and shows(other))
 
+    def preempt(self, unit: int, who: str, key: int) -> None:
+        """Another host takes the registrations with a key away, and those who lost one are told."""
+        registrations = self.units[unit].registrations
+        lost = registrations.preempt(who, key) if registrations is not None else []
+        self._attention(REGISTRATIONS_PREEMPTED, lambda nexus: nexus.registrant in lost and self._shows(unit)(nexus))
+
     def _shows(self, unit: int) -> Callable[[Nexus], bool]:
         return lambda nexus: self.shown.get(nexus.number) is self.units[unit]
 
@@ -182,10 +198,31 @@ class LiveArray:
 
     def execute(self, nexus: Nexus, cdb: bytes) -> ScsiReply:
         """The answer to one of the commands that a host may send."""
-        if cdb[0] not in _NO_ATTENTION and nexus.attentions and nexus.number in self.shown:
-            return check_condition(nexus.attentions.pop(0))
+        if cdb[0] not in _NO_ATTENTION and (owed := self._owed(nexus)) is not None:
+            return owed
         handler = _COMMANDS.get(cdb[0])
         return check_condition(INVALID_OPCODE) if handler is None else handler(self, nexus, cdb)
+
+    def _owed(self, nexus: Nexus) -> ScsiReply | None:
+        """The unit attention that a command is answered by instead."""
+        if not nexus.attentions or nexus.number not in self.shown:
+            return None
+        return check_condition(nexus.attentions.pop(0))
+
+    def register(self, nexus: Nexus, parameters: bytes) -> ScsiReply:
+        """PERSISTENT RESERVE OUT, REGISTER AND IGNORE EXISTING KEY."""
+        found = self._owed(nexus) or self._registrations(nexus)
+        if isinstance(found, ScsiReply):
+            return found
+        key, aptpl = reservation.decode_parameters(parameters)
+        found.register(nexus.registrant, key, aptpl=aptpl)
+        return good()
+
+    def _registrations(self, nexus: Nexus) -> Registrations | ScsiReply:
+        unit = self.shown.get(nexus.number)
+        if unit is None:
+            return check_condition(NO_SUCH_UNIT)
+        return check_condition(INVALID_OPCODE) if unit.registrations is None else unit.registrations
 
     def ready(self, nexus: Nexus, _cdb: bytes = b"") -> ScsiReply:
         """TEST UNIT READY; also what any command for the medium would be told."""
@@ -219,6 +256,18 @@ class LiveArray:
         reply, first, count = self.ready(nexus), int.from_bytes(cdb[2:6], "big"), int.from_bytes(cdb[7:9], "big")
         return reply if reply.status else good(self.shown[nexus.number].read(first * _SECTOR, count * _SECTOR))
 
+    def reserve_in(self, nexus: Nexus, cdb: bytes) -> ScsiReply:
+        """PERSISTENT RESERVE IN, READ KEYS or READ RESERVATION."""
+        found = self._registrations(nexus)
+        if isinstance(found, ScsiReply):
+            return found
+        if cdb == reservation.read_keys():
+            return good(reservation.encode_keys(tuple(found.keys.values()), generation=found.generation))
+        if cdb == reservation.read_reservation():
+            kind = WRITE_EXCLUSIVE_REGISTRANTS_ONLY
+            return good(reservation.encode_holder(found.held_under, kind, generation=found.generation))
+        return check_condition(INVALID_FIELD)
+
     def report_luns(self, _nexus: Nexus, _cdb: bytes) -> ScsiReply:
         """REPORT LUNS."""
         return good(pages.report_luns(self.shown))
@@ -228,6 +277,7 @@ _COMMANDS: Mapping[int, Callable[[LiveArray, Nexus, bytes], ScsiReply]] = {
     _TEST_UNIT_READY: LiveArray.ready,
     _INQUIRY: LiveArray.inquire,
     _READ: LiveArray.read,
+    _RESERVE_IN: LiveArray.reserve_in,
     _MAINTENANCE_IN: LiveArray.report_groups,
     _REPORT_LUNS: LiveArray.report_luns,
 }

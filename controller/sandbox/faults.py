@@ -46,6 +46,11 @@ class Faults:
         """Do something (delete a disk) just after the next listing of a directory."""
         self._vanishing.append((directory, vanish))
 
+    def clear(self) -> None:
+        """From now on nothing fails."""
+        for faults in (self._ioctls, self._reads, self._changes):
+            faults.clear()
+
     def kill_at(self, call: int, *, done: bool = False) -> None:
         """Kill the process at its `call`-th writing call from now: before it, or (`done`) when it has been done."""
         self._kill_before, self._kill_after = (0, call) if done else (call, 0)

@@ -287,6 +287,10 @@ class SandboxHost(KeepsOpen):
         disk.check_open()
         return disk
 
+    def scsi_register(self, name: DeviceName, parameters: bytes, /, *, timeout: float) -> ScsiReply:
+        """See `Host`."""
+        return self._writing("scsi_register", lambda: self._opened(name).register(parameters, timeout=timeout))
+
     def open_exclusively(self, name: DeviceName, /) -> None:
         """See `ClaimReadHost`."""
         self._reading("open_exclusively")

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 
 from controller.sandbox.block import Io, Kind, Result
 from controller.sandbox.disk_attributes import links
-from controller.sandbox.disks import Disk, DiskState
+from controller.sandbox.disk_words import DiskState
+from controller.sandbox.disks import Disk
 from controller.sandbox.errors import refusal
 from controller.sandbox.san import MdSpec
 from controller.sandbox.vfs import Attribute, Link, Node, Tree, View
@@ -222,7 +223,7 @@ class MdDevice:
         return block.uuid == self.spec.uuid
 
     def set_slot(self, member: Member, data: bytes) -> None:
-        """A write to a member's `slot`; no event comes of it."""
+        """A write to a member's `slot`; no event comes of it, nor is a superblock written, which would number it."""
         text = data.decode("ascii", "replace").strip()
         if not text.isdigit():
             raise refusal(errno.EINVAL, f"{self.name}: slot")
@@ -233,7 +234,6 @@ class MdDevice:
         if int(text) not in self._free():
             raise refusal(errno.EEXIST, f"{self.name}: slot")
         member.slot = int(text)
-        self._renumber()
 
     # ---- texts
 

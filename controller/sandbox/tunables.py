@@ -8,7 +8,8 @@ block/blk-sysfs.c of Linux 6.1.
 import errno
 from collections.abc import Callable
 
-from controller.sandbox.disks import OFF, Disk, Remote
+from controller.sandbox.disk_words import OFF
+from controller.sandbox.disks import Disk, Remote
 from controller.sandbox.errors import refusal
 from controller.sandbox.vfs import Attribute
 

@@ -70,7 +70,8 @@ _DAEMON_OPTIONS = (
     ("-s", "Write the log to standard error, without times."),
     ("-v level", "How much to tell, from 0 to 4, instead of what is configured."),
     ("-k[command]", "Be a client: send the command; without one, read commands from standard input."),
-    ("-B, -n, -w", "Accepted, and without effect."),
+    ("-B", "Give no map a name that is not in the bindings file, and leave that as it is."),
+    ("-n, -w", "Accepted, and without effect."),
 )
 
 
@@ -86,8 +87,7 @@ def multipathd_page() -> str:
         "Its configuration is read at its start and at",
         ".BR reconfigure .",
         "It gives the kernel the same tables as multipathd of multipath\\-tools, and answers the same commands.",
-        "Persistent reservations are not kept: commands that would change them are answered by fail, and so is",
-        ".BR \"reset map\" .",
+        "Paths that come back are registered for persistent reservations as the map's other paths are.",
         ".PP",
         "With a command it is a client of the daemon that runs.",
         ".SH OPTIONS", *_list(_DAEMON_OPTIONS),

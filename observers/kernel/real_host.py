@@ -18,7 +18,7 @@ from collections.abc import Callable, Mapping, Sequence
 from observers import udev_database
 from observers.dmtable import DevT
 from observers.host import Block, Held, ScsiReply
-from observers.kernel import cciss, direct_io, dm_ioctl, ioctl, nvme, scsi
+from observers.kernel import cciss, direct_io, dm_ioctl, ioctl, nvme, reservation, scsi
 from observers.snapshot import DeviceName
 
 DM_CONTROL = "/dev/mapper/control"
@@ -204,6 +204,22 @@ class RealHost:
     def release_device(self, held: Held, /) -> None:
         """See `Host`."""
         os.close(held.handle)
+
+    def scsi_register(self, name: DeviceName, parameters: bytes, /, *, timeout: float) -> ScsiReply:
+        """See `Host`."""
+        command = ctypes.create_string_buffer(reservation.REGISTER, len(reservation.REGISTER))
+        data = ctypes.create_string_buffer(parameters, len(parameters))
+        sense = ctypes.create_string_buffer(scsi.SENSE_SIZE)
+        request = scsi.pack_sg_io(
+            cdb=_room(command), sense=_room(sense), data=_room(data), timeout=timeout, to_device=True
+        )
+        header = ctypes.create_string_buffer(request, len(request))
+        descriptor = os.open(_node(name), os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        try:
+            ioctl.ioctl(descriptor, scsi.SG_IO, header)
+        finally:
+            os.close(descriptor)
+        return scsi.unpack_sg_io(header.raw, sense=sense.raw, data=b"")
 
     def dm_query(self, command: int, request: bytes, /) -> bytes:
         """See `ReadHost`."""

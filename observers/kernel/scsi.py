@@ -28,6 +28,7 @@ SG_IO_HDR_SIZE = _SG_REQUEST.size + _SG_RESULT.size
 """sizeof(sg_io_hdr_t): 88 where pointers have 8 bytes, 64 where they have 4."""
 
 _SG_DXFER_NONE = -1
+_SG_DXFER_TO_DEV = -2
 _SG_DXFER_FROM_DEV = -3
 _MAXIMUM_TIMEOUT = 2**32 - 2  # milliseconds; the number above it says: no timeout
 
@@ -50,6 +51,7 @@ class Opcode(IntEnum):
     TEST_UNIT_READY = 0x00
     INQUIRY = 0x12
     READ_10 = 0x28
+    PERSISTENT_RESERVE_IN = 0x5E
     REPORT_LUNS = 0xA0
     MAINTENANCE_IN = 0xA3
 
@@ -163,10 +165,12 @@ class Room:
     size: int
 
 
-def pack_sg_io(*, cdb: Room, sense: Room, data: Room, timeout: float) -> bytes:
-    """`sg_io_hdr_t` for a command that reads `data.size` bytes, or that moves none; `timeout` in seconds."""
+def pack_sg_io(*, cdb: Room, sense: Room, data: Room, timeout: float, to_device: bool = False) -> bytes:
+    """`sg_io_hdr_t` for a command that reads `data.size` bytes (`to_device`: sends them), or that moves none; `timeout`
+    in seconds."""
     milliseconds = min(max(1, round(timeout * 1000)), _MAXIMUM_TIMEOUT)
-    direction = _SG_DXFER_FROM_DEV if data.size else _SG_DXFER_NONE
+    moving = _SG_DXFER_TO_DEV if to_device else _SG_DXFER_FROM_DEV
+    direction = moving if data.size else _SG_DXFER_NONE
     sizes = (cdb.size, sense.size, 0, data.size)
     addresses = (data.address if data.size else 0, cdb.address, sense.address)
     return _SG_REQUEST.pack(ord("S"), direction, *sizes, *addresses, milliseconds, 0, 0, 0) + bytes(_SG_RESULT.size)

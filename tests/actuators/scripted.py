@@ -26,6 +26,7 @@ from observers.kernel.dm_ioctl import (
     unpack_text,
 )
 from observers.kernel.nvme import Words
+from observers.kernel.reservation import REGISTER
 from observers.snapshot import DeviceName
 
 
@@ -108,6 +109,8 @@ class ScriptedHost:
     links: dict[str, str] = field(default_factory=dict)
     commands: list[ScsiReply | int] = field(default_factory=list)
     """The answers to commands, in order; a number is an errno."""
+    registered: list[tuple[DeviceName, bytes]] = field(default_factory=list)
+    """What targets were to know paths by."""
     held: list[Held] = field(default_factory=list)
     released: list[Held] = field(default_factory=list)
     file_errors: dict[str, int] = field(default_factory=dict)
@@ -173,6 +176,10 @@ class ScriptedHost:
         identity = self.keys.get(0x0D4D << 16 | event & 0xFFFF)
         if identity in self.semaphores:
             self.semaphores[identity] -= 1
+
+    def scsi_register(self, name: DeviceName, parameters: bytes, /, *, timeout: float) -> ScsiReply:
+        self.registered.append((name, parameters))
+        return self.scsi_inquire(name, REGISTER, reply_length=0, timeout=timeout)
 
     def semaphore_create(self, key: int, /) -> int:
         self.made_keys.append(key)

@@ -2,6 +2,7 @@
 
 from actuators.cookie import UdevSync, cookie_bases
 from actuators.steps import (
+    CancelRemoval,
     CreateMap,
     FailPath,
     MapRef,
@@ -36,6 +37,7 @@ RELOAD = ReloadMap(
 )
 RENAME = RenameMap(map=MAP, new_name=Alias("oracle"), udev=FLAGS)
 REMOVE = RemoveMap(map=MAP, udev=FLAGS)
+KEEP = CancelRemoval(map=MAP)
 SWITCH = SwitchGroup(map=MAP, group=2)
 FAIL = FailPath(map=MAP, dev=DevT("8:0"), name=DeviceName("sda"))
 REINSTATE = ReinstatePath(map=MAP, dev=DevT("8:16"), name=DeviceName("sdb"))

@@ -6,14 +6,8 @@ from dataclasses import dataclass, replace
 
 import pytest
 
-from actuators.devicemapper import (
-    fail_path,
-    reinstate_path,
-    remove_map,
-    rename_map,
-    set_queueing,
-    switch_group,
-)
+from actuators.devicemapper import remove_map, rename_map
+from actuators.messages import cancel_removal, fail_path, reinstate_path, set_queueing, switch_group
 from actuators.retry import BUSY
 from actuators.steps import Changed, Lost, Outcome, Refused, SetQueueing, Unchanged
 from observers.dmtable import DevT
@@ -24,6 +18,7 @@ from .steps_for_tests import (
     DO_NOT_QUEUE,
     EVENT_FLAGS,
     FAIL,
+    KEEP,
     ONE_PATH_SHOWN,
     QUEUE,
     QUEUEING_SHOWN,
@@ -106,6 +101,26 @@ def test_a_removal_that_may_wait_for_the_last_close_says_so() -> None:
     (sent,) = host.changes
     assert Flag.DM_DEFERRED_REMOVE in sent.header.flags
     assert host.finished()
+
+
+WAITS = answer(Command.DM_DEV_STATUS, Flag.DM_DEFERRED_REMOVE, opened=1)
+
+
+def test_a_removal_that_waits_is_taken_back_by_a_message_to_the_device_itself() -> None:
+    host = ScriptedHost([WAITS, TOLD])
+    assert cancel_removal(host, KEEP) == Changed()
+    assert messages(host) == ["@cancel_deferred_remove"]
+    assert host.finished()
+
+
+def test_where_no_removal_waits_nothing_is_taken_back() -> None:
+    assert cancel_removal(ScriptedHost([THERE]), KEEP) == Unchanged()
+
+
+def test_a_map_that_was_closed_before_its_removal_was_taken_back_is_lost() -> None:
+    assert isinstance(cancel_removal(ScriptedHost([NO_DEVICE]), KEEP), Lost)
+    going = refuse(Command.DM_TARGET_MSG, errno.ENXIO)
+    assert isinstance(cancel_removal(ScriptedHost([WAITS, going, NO_DEVICE]), KEEP), Lost)
 
 
 def test_a_map_that_udev_holds_for_a_moment_is_removed_when_it_lets_go() -> None:

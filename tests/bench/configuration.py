@@ -20,9 +20,10 @@ from collections.abc import Callable
 
 from desired.config import MAIN_FILE, check_files, load_config
 from desired.hwtable import ARRAYS
+from desired.map_selection import Platform, map_profile, map_traits
 from desired.options import GRAMMAR
 from desired.precedence import DeviceKind, settings_for
-from desired.selection import Platform, map_profile, map_traits, path_profile, traits_of
+from desired.selection import path_profile, traits_of
 from observers.snapshot import Bus, TextFile
 from tests.bench import compare
 from tests.builders import HOST, san_snapshot, unit_wwid

@@ -5,8 +5,10 @@ from pathlib import Path
 
 import pytest
 
+from controller.sandbox import scenario as scenarios_of
 from tests.cli.captured import run
 
+SMALL = Path(scenarios_of.__file__).parent / "scenarios/small.san"
 SCENARIOS = ["small", "fabric-down", "unmapped-lun"]
 
 
@@ -49,6 +51,31 @@ def test_the_plan_is_json_for_programs() -> None:
     removed = next(each for each in plan["maps"] if each["name"] == "logs")
     assert removed["steps"][-1]["step"] == "RemoveMap"
     assert removed["steps"][-1]["map"]["uuid"] == "mpath-3600a098038304479363f4c4934526b01"
+
+
+def watched(folder: Path) -> str:
+    """A scenario whose host has a daemon."""
+    file = folder / "watched.san"
+    daemon = "file /run/multipathd.pid <<END\n4711\nEND\nfile /proc/4711/comm <<END\nmultipathd\nEND\n"
+    file.write_text(SMALL.read_text() + daemon)
+    return str(file)
+
+
+def test_beside_a_daemon_nothing_is_done_and_the_way_out_is_named(tmp_path: Path) -> None:
+    done = run("--sandbox", watched(tmp_path), "reconcile")
+    assert (done.status, done.out) == (1, "")
+    assert "multipathd runs (pid 4711)" in done.err
+    assert "mpathctl reconfigure" in done.err
+
+
+def test_a_dry_run_is_made_beside_a_daemon_too(tmp_path: Path) -> None:
+    assert run("--sandbox", watched(tmp_path), "reconcile", "--dry-run").status == 2
+
+
+def test_whoever_insists_is_let_act_beside_a_daemon(tmp_path: Path) -> None:
+    done = run("--sandbox", watched(tmp_path), "reconcile", "--beside-daemon")
+    assert done.status == 0
+    assert "acts on these maps too" in done.err
 
 
 def test_virtual_time_lets_a_scenarios_events_happen(tmp_path: Path) -> None:

@@ -122,6 +122,20 @@ def test_udev_hears_no_while_no_daemon_listens_and_people_do_not_need_one(ask: A
     assert ask(host, "-c", "/dev/sdb").out == YES
 
 
+@pytest.mark.parametrize(
+    "link",
+    [
+        pytest.param("/etc/systemd/system/sysinit.target.wants/mpathctl.service", id="ours"),
+        pytest.param("/usr/lib/systemd/system/sysinit.target.wants/multipathd.service", id="multipathd, by its vendor"),
+    ],
+)
+def test_while_the_system_boots_it_is_enough_that_a_daemon_is_enabled(link: str, ask: Asking) -> None:
+    host = san(wwids=f"/{WWID}/\n", daemon=False, more=file(link, ""))
+    assert ask(host, "-u", "sdb").out == YES
+    other = san(wwids=f"/{WWID}/\n", daemon=False, more=file(f"{link.rpartition('/')[0]}/iscsid.service", ""))
+    assert ask(other, "-u", "sdb").out == NO
+
+
 def test_a_daemon_may_listen_on_another_socket(ask: Asking) -> None:
     host = san(wwids=f"/{WWID}/\n")
     assert ask(host, "-u", "sdb", environment={"MULTIPATH_SOCKET_NAME": "/run/mine"}).out == NO

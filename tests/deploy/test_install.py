@@ -96,6 +96,29 @@ def test_programs_and_places_agree(staged: Path) -> None:
     assert '"/usr/sbin/multipath -u %k"' in (staged / "lib/udev/rules.d/56-multipath.rules").read_text()
 
 
+@pytest.mark.parametrize(
+    ("rules", "device_mappers"),
+    [
+        pytest.param("upstream", ("10-dm.rules", "13-dm-disk.rules"), id="as upstream numbers them"),
+        pytest.param("debian", ("55-dm.rules", "60-persistent-storage-dm.rules"), id="as Debian does"),
+    ],
+)
+def test_rules_for_maps_come_after_device_mappers_and_before_the_contents_are_probed(
+    rules: str, device_mappers: tuple[str, str], tmp_path: Path
+) -> None:
+    install(Layout(tmp_path, Path("/usr"), base_python(), rules))
+    names = sorted(path.name for path in (tmp_path / "usr/lib/udev/rules.d").iterdir())
+    first, probing = device_mappers
+    for_maps, for_disks, late = (next(name for name in names if name.endswith(end)) for end in ENDS)
+    assert len(names) == len(ENDS)
+    assert first < for_maps < probing
+    assert for_disks < "60-persistent-storage.rules"
+    assert late == names[-1]
+
+
+ENDS = ("-dm-mpath.rules", "-multipath.rules", "-dm-mpath-late.rules")
+
+
 def test_a_second_installation_leaves_nothing_of_the_first(staged: Path, tmp_path: Path) -> None:
     shutil.copytree(staged, tmp_path / "usr", symlinks=True)
     stale = tmp_path / "usr/lib/mpathctl/lib/controller/gone.py"

@@ -152,6 +152,17 @@ def test_old_rules_have_their_flag_back_at_the_end_and_keep_the_content_that_was
     assert event.env["DM_NOSCAN"] == "1"
 
 
+def test_with_old_rules_a_reload_keeps_the_content_that_was_known_and_another_event_has_it_probed() -> None:
+    env = {"DM_UDEV_RULES_VSN": "2", "DM_SUSPENDED": "0", ".DM_SUSPENDED": "", "DM_UDEV_PRIMARY_SOURCE_FLAG": "1",
+           "DM_SUBSYSTEM_UDEV_FLAG0": "1"}  # fmt: skip
+    known = {**READY, "ID_FS_TYPE": "xfs", "ID_FS_USAGE": "filesystem", "ID_FS_UUID_ENC": "8f1c"}
+    reloaded = map_event(env, db=known)
+    assert {name: reloaded.env.get(name) for name in known} == known
+    assert reloaded.env["DM_NOSCAN"] == "1"
+    of_others = map_event({**env, "DM_SUBSYSTEM_UDEV_FLAG0": "", "DM_COOKIE": ""}, db=known)
+    assert (of_others.env.get("DM_NOSCAN", ""), "ID_FS_TYPE" in of_others.env) == ("", False)
+
+
 def test_links_lead_to_the_map_rather_than_to_a_path() -> None:
     event = map_event({"DM_WWN": "0x6", "DM_TYPE": "scsi", "DM_SERIAL": "36"})
     assert (event.options, event.links) == (["link_priority=50"], ["disk/by-id/wwn-0x6", "disk/by-id/scsi-36"])

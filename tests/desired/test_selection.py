@@ -7,19 +7,10 @@ import pytest
 
 from desired.config import load_config
 from desired.features import QueueMode
+from desired.map_selection import MapTraits, Platform, map_profile, map_traits
 from desired.model import Origin, OriginKind, Resolved
 from desired.precedence import DeviceKind, Layers, settings_for
-from desired.selection import (
-    MapTraits,
-    PathTraits,
-    Platform,
-    map_profile,
-    map_traits,
-    path_profile,
-    tpgs_of,
-    traits_of,
-    uid_attribute,
-)
+from desired.selection import PathTraits, path_profile, tpgs_of, traits_of, uid_attribute
 from observers.dmtable import MultipathTable, Sectors
 from observers.snapshot import Alua, Bus, Hex, Path, TextFile
 from tests.builders import CONFIG_FILE, HOST, scsi_path, unit_wwid

@@ -96,7 +96,7 @@ def test_without_a_daemon_nothing_is_claimed(mode: str) -> None:
     found = is_path_valid(replace(case(mode, wwids=f"/{A}/\n", maps=1), attended=False))
     assert (found.validity, found.reason) == (
         NO,
-        "no multipath daemon would take it: none listens on its socket",
+        "no multipath daemon would take it: none runs, and none is enabled",
     )
 
 

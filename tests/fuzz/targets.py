@@ -26,11 +26,14 @@ from desired.derive import derive
 from desired.hwtable import ARRAYS
 from desired.options import GRAMMAR
 from desired.regex import BadExpression, compile_expression, compile_pattern
+from desired.reservations import recorded, rewritten
+from desired.values import ReservationKey
 from observers import identity, mdstat
 from observers.dmtable import Sectors, TableSyntax, format_status, format_table, parse_status, parse_table
 from observers.errors import ConfigError, InputError, ProtocolError
-from observers.kernel import dm_ioctl, md_superblock
-from observers.snapshot import TextFile
+from observers.kernel import dm_ioctl, md_superblock, reservation
+from observers.kernel.scsi import ScsiFormatError
+from observers.snapshot import TextFile, Wwid
 from observers.snapshot_json import from_json, to_json
 from tests.builders import EVERYTHING, page83, san_snapshot, unit_wwid
 
@@ -171,6 +174,20 @@ def md(data: bytes) -> None:
             assert array.name
 
 
+def reservations(data: bytes) -> None:
+    """What a device says of persistent reservations, and the file of keys."""
+    for read in (reservation.decode_keys, reservation.decode_holder, reservation.decode_parameters):
+        with bounded(f"reservation.{read.__name__}"), contextlib.suppress(ScsiFormatError):
+            read(data)
+    text = data.decode("utf-8", "surrogateescape")
+    with bounded("reservations.recorded"):
+        before = recorded(text)
+        after = recorded(rewritten(text, _UNIT, _KEY))
+        assert after == {**before, _UNIT: _KEY}
+        assert recorded(rewritten(text, _UNIT, None)) == {wwid: key for wwid, key in before.items() if wwid != _UNIT}
+
+
+_UNIT, _KEY = Wwid("3600a"), ReservationKey(0xABC, aptpl=True)
 _UUID_LENGTH = 36
 _SUPERBLOCKS = tuple(
     md_superblock.Superblock(version=version, uuid=str(uuid.UUID(int=1)), level=-4, disks=3)
@@ -372,6 +389,15 @@ TARGETS = {
         (
             *(md_superblock.pack(block, member_sectors=Sectors(4096)) for block in _SUPERBLOCKS),
             b"Personalities : [raid1] \nmd1 : active (read-only) raid1 sdb[1](W)(S) sda[0]\nunused devices: <none>\n",
+        ),
+    ),
+    "reservations": Target(
+        reservations,
+        (b"0x0000000000000abc 3600a\n", b"0X", b"#x", b" 3600b\n", b"\x00\x00\x00\x10"),
+        (
+            reservation.encode_keys((1, 2), generation=3),
+            reservation.encode_holder(5, 5, generation=1),
+            rewritten(None, _UNIT, _KEY).encode(),
         ),
     ),
     "socket_bytes": Target(

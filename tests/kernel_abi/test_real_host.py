@@ -1,5 +1,6 @@
 """The real host's calls that need no device-mapper and no disk; the others are tried on a kernel in a VM."""
 
+import ctypes
 import errno
 import os
 import stat
@@ -9,10 +10,11 @@ from pathlib import Path
 import pytest
 
 from observers.host import Host
-from observers.kernel import dm_ioctl, scsi
+from observers.kernel import dm_ioctl, reservation, scsi
 from observers.kernel.dm_ioctl import Command, Header
 from observers.kernel.real_host import RealHost
 from observers.snapshot import DeviceName
+from tests.kernel_abi.test_scsi import SgIoHdr
 
 
 @pytest.fixture
@@ -222,6 +224,29 @@ def test_scsi_command_to_what_is_no_disk_is_the_kernels_error(host: Host) -> Non
     with pytest.raises(OSError, match="ioctl"):
         host.scsi_inquire(DeviceName("null"), scsi.test_unit_ready(), reply_length=0, timeout=1)
     assert open_files() == before
+
+
+def test_registration_with_what_is_no_disk_is_the_kernels_error(host: Host) -> None:
+    before = open_files()
+    with pytest.raises(OSError, match="ioctl"):
+        host.scsi_register(DeviceName("null"), reservation.parameters(1, aptpl=False), timeout=1)
+    assert open_files() == before
+
+
+def test_registration_is_sent_as_the_kernel_wants_it(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+    sent: list[bytes] = []
+
+    def answer(_descriptor: int, number: int, buffer: "ctypes.Array[ctypes.c_char]") -> int:
+        header = SgIoHdr.from_buffer_copy(buffer)
+        assert (number, header.dxfer_direction) == (scsi.SG_IO, -2)
+        sent.append(ctypes.string_at(header.cmdp, header.cmd_len))
+        sent.append(ctypes.string_at(header.dxferp, header.dxfer_len))
+        return 0
+
+    monkeypatch.setattr("observers.kernel.ioctl.ioctl", answer)
+    parameters = reservation.parameters(0xABC, aptpl=True)
+    assert host.scsi_register(DeviceName("null"), parameters, timeout=1).status == 0
+    assert sent == [reservation.REGISTER, parameters]
 
 
 def test_absent_device_has_no_udev_properties(host: Host) -> None:

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from observers.errors import MpathError
-from observers.kernel import scsi
+from observers.kernel import reservation, scsi
 from observers.kernel.scsi import AccessState, Room, ScsiFormatError, Sense, StandardInquiry, TargetPortGroup
 
 LIO_INQUIRY = bytes.fromhex("000006025bb810024c494f2d4f52472052414d4449534b2d4d43502020202020342e3020") + bytes(60)
@@ -35,6 +35,10 @@ SCSI_DEBUG_SENSE = bytes.fromhex("70000500000000" + "0a" + "00000000" + "2400" +
             id="with extended header",
         ),
         pytest.param(scsi.report_luns(length=16), "a00000000000000000100000", id="REPORT LUNS"),
+        pytest.param(reservation.read_keys(), "5e000000000000200000", id="PERSISTENT RESERVE IN, READ KEYS"),
+        pytest.param(
+            reservation.read_reservation(), "5e010000000000200000", id="PERSISTENT RESERVE IN, READ RESERVATION"
+        ),
         pytest.param(scsi.read_first_block(), "28000000000000000100", id="READ(10) of the first block"),
     ],
 )
@@ -47,6 +51,7 @@ def test_command_has_the_bytes_of_the_standard(cdb: bytes, text: str) -> None:
     "cdb",
     [
         pytest.param(bytes.fromhex("2a000000000000000100"), id="WRITE(10)"),
+        pytest.param(reservation.REGISTER, id="PERSISTENT RESERVE OUT"),
         pytest.param(bytes.fromhex("a40a00000000000002000000"), id="SET TARGET PORT GROUPS"),
         pytest.param(bytes.fromhex("a30c00000000000002000000"), id="another MAINTENANCE IN"),
         pytest.param(bytes.fromhex("28000000000100000100"), id="READ(10) of another block"),
@@ -111,6 +116,13 @@ def test_header_of_a_command_that_reads() -> None:
     assert (header.interface_id, header.dxfer_direction, header.dxfer_len, header.dxferp) == (ord("S"), -3, 96, 3000)
     assert (header.cmd_len, header.cmdp, header.mx_sb_len, header.sbp) == (6, 1000, 64, 2000)
     assert (header.iovec_count, header.flags) == (0, 0)
+
+
+def test_header_of_a_command_that_sends_data() -> None:
+    room = Room(address=3000, size=24)
+    packed = scsi.pack_sg_io(cdb=room, sense=room, data=room, timeout=5, to_device=True)
+    header = SgIoHdr.from_buffer_copy(packed)
+    assert (header.dxfer_direction, header.dxfer_len, header.dxferp) == (-2, 24, 3000)
 
 
 def test_header_of_a_command_without_data() -> None:

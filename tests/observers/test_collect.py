@@ -274,6 +274,7 @@ def test_host_that_refuses_everything_is_all_gaps(monkeypatch: pytest.MonkeyPatc
         "/etc/multipath/conf.d",
         "/etc/multipath/bindings",
         "/etc/multipath/wwids",
+        "/etc/multipath/prkeys",
     }
 
 

@@ -102,7 +102,7 @@ def test_a_transport_object_is_read_every_tick_and_its_disks_at_once() -> None:
     assert seconds_of(watch, 1.0, begin=100.2) == []
 
 
-@pytest.mark.parametrize(("count", "low", "high"), [(1, 10, 11), (16, 4, 7), (1000, 4, 7), (4096, 3, 4)])
+@pytest.mark.parametrize(("count", "low", "high"), [(1, 4, 7), (16, 4, 7), (1000, 4, 7), (4096, 3, 4)])
 def test_every_disk_is_read_some_times_a_second_and_evenly(count: int, low: int, high: int) -> None:
     names = [f"sd{number}" for number in range(count)]
     host = Attributes(**dict.fromkeys(names, "running"))

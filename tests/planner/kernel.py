@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from actuators.steps import (
+    CancelRemoval,
     CreateMap,
     DeletePath,
     FailPath,
@@ -203,6 +204,8 @@ def _removed(step: RemoveMap, snapshot: Snapshot) -> Snapshot:
 
 def _changed(step: Step, live: Map, snapshot: Snapshot) -> Map:
     match step:
+        case CancelRemoval():
+            return replace(live, deferred_remove=False)
         case ReloadMap():
             if step.expected != (format_table(live.table) if live.table else None):
                 raise Refusing("the table is another one")

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from actuators.steps import MapRef, RemoveMap, SetQueueing
+from actuators.steps import CancelRemoval, MapRef, RemoveMap, SetQueueing
 from controller.reconcile.plan import MapPlan
 from desired.care import MapCare
 from desired.values import FlushOnLastDel, RetryMode
@@ -81,6 +81,33 @@ def test_a_removal_that_the_kernel_has_taken_note_of_is_not_asked_for_again() ->
     made = only(it.cycle())
     assert made.steps == ()
     assert any("when it is closed" in reason for reason in made.reasons)
+
+
+def back(*paths: int) -> Host:
+    """A map in use that is to be removed when it is closed, and whose paths are there again."""
+    want = wanted("a", paths)
+    live = replace(running(wanted("a", [0]), open_count=1), deferred_remove=True)
+    return Host(snapshot(live, disks=2), desire(want))
+
+
+def test_a_removal_that_waits_is_taken_back_when_a_path_is_there_again() -> None:
+    it = back(0)
+    made = only(it.cycle())
+    assert made.steps == (CancelRemoval(map=MapRef(uuid("a"), Alias("a"))),)
+    assert made.action == "keep"
+    assert any("it is wanted again" in reason for reason in made.reasons)
+    assert it.snapshot.maps[0].deferred_remove is False
+    assert only(it.cycle()).steps == ()
+
+
+def test_it_is_taken_back_before_anything_that_may_be_refused() -> None:
+    assert kinds(only(back(0, 1).cycle()).steps) == ["CancelRemoval", "ReloadMap"]
+
+
+def test_it_is_taken_back_also_of_a_map_that_stays_as_it_is_since_it_can_not_be_as_desired() -> None:
+    it = back(0)
+    it.desired = replace(it.desired, maps=tuple(replace(each, reject="sizes differ") for each in it.desired.maps))
+    assert kinds(only(it.cycle()).steps) == ["CancelRemoval"]
 
 
 def test_a_map_of_which_nothing_is_remembered_goes_as_ever() -> None:

@@ -109,6 +109,7 @@ def test_a_record_that_can_not_be_written_is_held_and_its_map_is_made(record: ty
     made, memory = plan(snap, want, memory, NOW + 1)
     assert record not in map(type, made.steps)
     assert CreateMap in map(type, made.steps)
+    assert made.records_wake_at == made.wake_at == NOW + FIRST_WAIT
     assert memory.refusals
     assert record in map(type, plan(snap, want, memory, NOW + FIRST_WAIT)[0].steps)
 

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from actuators.steps import (
+    CancelRemoval,
     MapRef,
     MapStep,
     RemoveMap,
@@ -211,6 +212,12 @@ def test_resize_that_could_wait_for_ever() -> None:
 )
 def test_removal(live: Any) -> None:
     assert "removal" in found(RemoveMap(map=A, udev=UdevFlags.NONE), snap=snapshot(live), want=desire())
+
+
+def test_a_map_that_nobody_wants_is_not_kept() -> None:
+    live = replace(LIVE, open_count=1, deferred_remove=True)
+    assert "asked for" in found(CancelRemoval(map=A), snap=snapshot(live), want=desire())
+    assert "asked for" not in found(CancelRemoval(map=A), snap=snapshot(live), want=desire(wanted("a", [0])))
 
 
 def test_removal_after_queueing_ended() -> None:

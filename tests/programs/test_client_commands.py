@@ -54,6 +54,25 @@ def test_the_daemons_reply_is_printed(arguments: list[str], out: str) -> None:
     assert ask(*arguments) == Captured(0, out, "")
 
 
+AGE = {"list age": "age 0.125\ncycle 7\n"}
+
+
+@pytest.mark.parametrize("kind", ["paths", "maps --json", "status --json", "daemon"])
+def test_the_age_of_a_reply_is_told_beside_it(kind: str) -> None:
+    with stub(replying({**REPLIES, **AGE})) as server:
+        told = run("show", *kind.split(), "--age", "--socket", server.name)
+    assert told.err == "mpathctl: as of 0.125 s ago, after cycle 7\n"
+    assert told == Captured(0, ask("show", *kind.split()).out, told.err)
+
+
+def test_a_daemon_that_does_not_know_its_age_is_told_so() -> None:
+    help_page = {"list age": "fail\nage: not found\nmultipath-tools v0.14.3\nCLI commands reference:\n"}
+    with stub(replying({**REPLIES, **help_page})) as server:
+        told = run("show", "paths", "--age", "--socket", server.name)
+    assert (told.status, told.out) == (1, "")
+    assert "does not say how old" in told.err
+
+
 def test_a_format_with_blanks_stays_one_word() -> None:
     assert ask("show", "maps", "--raw", "--format", "%n %w").out == "data 3600a\n"
 

@@ -11,6 +11,7 @@ import pytest
 from controller.cli import daemon_entry
 from controller.cli.daemon_entry import LETTERS, options_of
 from controller.client.options import parse
+from controller.runtime.cycle import Files
 from controller.runtime.daemon import DaemonOptions
 
 
@@ -21,9 +22,10 @@ from controller.runtime.daemon import DaemonOptions
         (["-d"], DaemonOptions(stamped=True)),
         (["-d", "-s"], DaemonOptions(stamped=False)),
         (["-s", "-d", "-v3"], DaemonOptions(stamped=False, verbosity=3)),
-        (["-v", "2x", "-w", "-B", "-n"], DaemonOptions(verbosity=2)),
+        (["-v", "2x", "-w", "-n"], DaemonOptions(verbosity=2)),
+        (["-B"], DaemonOptions(files=Files(fixed_names=True))),
     ],
-    ids=["nothing", "foreground", "without times", "in any order", "the rest"],
+    ids=["nothing", "foreground", "without times", "in any order", "the rest", "no new names"],
 )
 def test_how_the_daemon_is_to_run(arguments: Sequence[str], options: DaemonOptions) -> None:
     assert options_of(parse(arguments, LETTERS)[0]) == options

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable, Iterator
+from typing import NoReturn
 
 import pytest
 
@@ -25,7 +26,7 @@ class Machines:
         machine = self._running.get(kernel)
         if machine is None or not machine.alive:
             self.discard(kernel)
-            machine = self._running[kernel] = Machine(_images(), kernel=kernel)
+            machine = self._running[kernel] = Machine(found_images(), kernel=kernel)
         return machine
 
     def discard(self, kernel: str) -> None:
@@ -40,7 +41,7 @@ class Machines:
             self.discard(kernel)
 
 
-def _images() -> images.Images:
+def found_images() -> images.Images:
     """The images; made now only where a machine is required, because that takes minutes and installs packages."""
     if os.environ.get(REQUIRED) == "1":
         return images.make()
@@ -69,9 +70,14 @@ def _guest(machines: Machines, kernel: str) -> Guest:
     except NoSuchKernel as reason:
         pytest.skip(str(reason))
     except VmUnavailable as reason:
-        if os.environ.get(REQUIRED) == "1":
-            pytest.fail(str(reason), pytrace=False)
-        pytest.skip(str(reason))
+        give_up(reason)
+
+
+def give_up(reason: VmUnavailable) -> NoReturn:
+    """There is no machine: the test is skipped, or fails if one is required."""
+    if os.environ.get(REQUIRED) == "1":
+        pytest.fail(str(reason), pytrace=False)
+    pytest.skip(str(reason))
 
 
 @pytest.fixture

@@ -197,6 +197,11 @@ class Guest:
         self.sh("udevadm settle --timeout=300")
 
 
+def requests_done(name: str) -> str:
+    """Shell for how many requests a map has completed."""
+    return f"$(awk '{{print $1 + $5}}' /sys/block/$(basename $(readlink /dev/mapper/{shlex.quote(name)}))/stat)"
+
+
 def _by_name(text: str) -> dict[str, tuple[int, str]]:
     """`NAME: 0 SIZE multipath WORDS` lines: size and words by name."""
     found = {}

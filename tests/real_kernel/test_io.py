@@ -1,5 +1,7 @@
 """fio writes and verifies over a map while a path is taken away and brought back, reconciled after every change."""
 
+import shlex
+
 import pytest
 
 from tests.real_kernel import rigs
@@ -13,7 +15,8 @@ WRITER = f"""
 rounds=0
 until [ -e /tmp/io.stop ]; do
   fio --name=verified --filename=/dev/mapper/{NAME} --direct=1 --ioengine=psync --rw=randwrite --bs=16k --size=2m \\
-    --verify=crc32c --do_verify=1 --verify_fatal=1 --verify_state_save=0 --randseed=$rounds --output=/tmp/io.fio || {{
+    --verify=crc32c --do_verify=1 --verify_fatal=1 --verify_state_save=0 --randseed=$rounds --output=/tmp/io.fio \\
+    "$@" || {{
       echo failed > /tmp/io.done; exit
     }}
   rounds=$((rounds + 1))
@@ -23,9 +26,11 @@ echo well > /tmp/io.done
 """
 
 
-def start_writer(guest: Guest) -> None:
+def start_writer(guest: Guest, *options: str) -> None:
+    """Begin to write and verify, round after round, and wait for the second one. `options`: more of fio's."""
     guest.machine.check(
-        "rm -f /tmp/io.*; bash /tmp/writer < /dev/null > /tmp/io.log 2>&1 & disown", files={"/tmp/writer": WRITER}
+        f"rm -f /tmp/io.*; bash /tmp/writer {shlex.join(options)} < /dev/null > /tmp/io.log 2>&1 & disown",
+        files={"/tmp/writer": WRITER},
     )
     another_round(guest)
 

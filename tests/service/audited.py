@@ -214,8 +214,8 @@ def on_the_sandbox(watch: Watch) -> None:
     """Everything, with a log to nowhere and the journal, wherever that is."""
     virtual = Virtual("small")
     virtual.settled()
-    with open(os.devnull, "w", encoding="utf-8") as nowhere:
-        virtual.service.bulletin.listen(ErrorStream(4, stamped=True, stream=nowhere))
+    with open(os.devnull, "wb") as nowhere:
+        virtual.service.bulletin.listen(ErrorStream(4, stamped=True, descriptor=nowhere.fileno()))
         virtual.service.bulletin.listen(Journal(4, identifier="multipathd", address="/run/nosuch/socket"))
         resident.touch()
         watch.on = True

@@ -24,6 +24,13 @@ TURNS = 300
 """Turns without time passing after which something goes round in circles."""
 
 
+def look_at_all(world: World) -> None:
+    """Everything that needs no device's answer."""
+    world.refresh_maps()
+    for name in world.survey():
+        world.refresh_path(name)
+
+
 class InstantEngine:
     """Answers everything as soon as it is asked; names in `silent` never answer."""
 
@@ -83,7 +90,9 @@ class Heart:
         loaded = load_config(texts.configuration, surroundings=surroundings_in(snapshot))
         self.lanes = Lanes(self.engine, capacity=lambda _: 256)
         self.decider = Decider(self.world, loaded, settle=lambda path: self.checks.settle(path))
-        self.checks = Checks(self.host, world=self.world, decider=self.decider, lanes=self.lanes)
+        self.checks = Checks(
+            self.host, world=self.world, decider=self.decider, lanes=self.lanes, watched=self._state_in_sysfs
+        )  # fmt: skip
         self.checks.configured(loaded)
         teller = Teller(self.bulletin, wall=self.host.wall_time)
         self.reconciler = Reconciler(
@@ -91,6 +100,9 @@ class Heart:
             teller=teller,
         )  # fmt: skip
         self.reconciler.look_at_everything()
+
+    def _state_in_sysfs(self, name: DeviceName) -> str | None:
+        return self.host.read_file(f"/sys/block/{name}/device/state").decode().strip()
 
     def settle(self) -> None:
         """Turns until nothing is due any more at this instant."""

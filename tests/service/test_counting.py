@@ -1,10 +1,12 @@
 """What the daemon counts as it goes, and where it can be read: by a client, and in a file for node_exporter."""
 
 import errno
+import json
 import re
 
 import pytest
 
+from controller.runtime.recorder import Cycle
 from controller.runtime.textfile import INTERVAL, Textfile, as_prometheus
 from tests.service.virtual import Virtual
 
@@ -78,7 +80,7 @@ def test_a_refused_step_is_counted(daemon: Virtual) -> None:
 
 def test_the_size_of_the_last_plan_is_told(daemon: Virtual) -> None:
     assert metric(daemon, "mpath_plan_steps") == 0
-    sizes = [len(cycle.plan.steps) for cycle in daemon.service.recorder.entries if hasattr(cycle, "snapshot")]
+    sizes = [len(cycle.plan.steps) for cycle in daemon.service.recorder.entries if isinstance(cycle, Cycle)]
     assert max(sizes) >= 4
     assert daemon.service.counts.planned == sizes[-1]
 
@@ -131,3 +133,45 @@ def test_trouble_is_told_once_and_ends(daemon: Virtual) -> None:
     told = [event.text for event in daemon.events if "metrics are not written" in event.text]
     assert told == [f"{FILE}: metrics are not written: No space left on device"]
     assert "mpath_map_paths" in text(daemon)
+
+
+# ---- what clients have done
+
+
+def deed(daemon: Virtual, request: str) -> dict[str, str]:
+    """What was told of the one step that a request led to, which counts as one."""
+    before = metric(daemon, 'mpath_steps_total{outcome="done"}')
+    number = daemon.service.bulletin.count
+    assert daemon.ask(request) == "ok\n"
+    assert metric(daemon, 'mpath_steps_total{outcome="done"}') == before + 1
+    events = [json.loads(line) for line in daemon.ask(f"list events since {number}").splitlines()]
+    (found,) = [event for event in events if event["kind"] == "done"]
+    return {name: text for name, text in found.items() if name in ("text", "reason", "map", "path", "level")}
+
+
+@pytest.mark.parametrize(
+    ("request_", "text", "path"),
+    [
+        ("fail path sdb", "fail path 8:16 (sdb) of data: done", "sdb"),
+        ("suspend map data", "suspend data: done", None),
+        ("switchgroup map data group 1", "switch data to group 1: it was so already", None),
+        ("del map data", "remove data with its partitions: done", None),
+    ],
+    ids=["message", "by a worker", "switch", "removal"],
+)
+def test_what_a_client_has_done_is_counted_and_told_with_its_words(
+    daemon: Virtual, request_: str, text: str, path: str | None
+) -> None:
+    daemon.live(30)
+    found = deed(daemon, request_)
+    level = "notice" if text.endswith("done") else "info"
+    expected = {"text": text, "reason": f"asked for: {request_}", "map": "data", "level": level}
+    assert found == expected | ({"path": path} if path else {})
+
+
+def test_what_a_client_was_refused_is_counted_and_told_as_such(daemon: Virtual) -> None:
+    daemon.live(30)
+    daemon.host.faults.fail_ioctl("DM_DEV_SUSPEND", errno.ENXIO, count=5)
+    assert daemon.ask("suspend map data") == "fail\n"
+    assert metric(daemon, 'mpath_steps_total{outcome="refused"}') == 1
+    assert any(event.text.startswith("suspend data: refused") for event in daemon.events)

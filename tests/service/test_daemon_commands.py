@@ -1,6 +1,7 @@
 """`mpathctl events`, `metrics`, `age`, `dump`: against a stub of the daemon, and against the words of the real one."""
 
 import json
+import re
 import subprocess
 import sys
 import time
@@ -206,7 +207,7 @@ def test_a_refusal_is_told_in_the_daemons_words(daemon: Daemon, served: Stub, ca
 def test_the_daemon_knows_these_words() -> None:
     real = Virtual("small")
     real.settled()
-    assert real.ask("list age").strip()
+    assert re.fullmatch(r"age \d+\.\d{3}\ncycle [1-9]\d*\n", real.ask("list age"))
     assert real.ask("list metrics").endswith("# EOF\n")
     first = [json.loads(line) for line in real.ask("list events since 0").splitlines()]
     assert [each["number"] for each in first] == list(range(1, len(first) + 1))

@@ -1,9 +1,12 @@
 """Events as people and the journal get them."""
 
-import io
 import json
+import os
 import socket
+from collections.abc import Iterator
 from pathlib import Path
+
+import pytest
 
 from controller.runtime.events import Bulletin, Event, Kind, Level
 from controller.runtime.log import ErrorStream, Journal, datagram, line_of
@@ -23,19 +26,91 @@ def test_json_leaves_out_what_is_empty_and_survives_bytes_that_are_no_text() -> 
     assert json.loads(event.to_json()) == {"at": 1.25, "level": "info", "kind": "seen", "text": "odd \udcff name"}
 
 
-def test_what_matters_less_than_the_verbosity_is_not_printed() -> None:
-    stream = io.StringIO()
-    log = ErrorStream(1, stamped=False, stream=stream)
+class Pipe:
+    """Standard error that leads to a pipe."""
+
+    def __init__(self) -> None:
+        self.out, self.descriptor = os.pipe()
+
+    def fill(self) -> int:
+        """As much as it holds; how many bytes that is."""
+        os.set_blocking(self.descriptor, False)
+        size = 0
+        try:
+            while True:
+                size += os.write(self.descriptor, b"x" * 4096)
+        except BlockingIOError:
+            os.set_blocking(self.descriptor, True)
+            return size
+
+    def text(self, log: ErrorStream) -> str:
+        """All that is written."""
+        log.close()
+        os.close(self.descriptor)
+        self.descriptor = -1
+        with os.fdopen(self.out, encoding="utf-8", closefd=False) as out:
+            return out.read()
+
+    def close(self) -> None:
+        for descriptor in {self.out, self.descriptor} - {-1}:
+            os.close(descriptor)
+
+
+@pytest.fixture
+def pipe() -> Iterator[Pipe]:
+    made = Pipe()
+    yield made
+    made.close()
+
+
+def test_what_matters_less_than_the_verbosity_is_not_printed(pipe: Pipe) -> None:
+    quiet = ErrorStream(1, stamped=False, descriptor=pipe.descriptor)
+    quiet(FAILED)
+    quiet.close()
+    log = ErrorStream(2, stamped=False, descriptor=pipe.descriptor)
     log(FAILED)
-    assert stream.getvalue() == ""
-    ErrorStream(2, stamped=False, stream=stream)(FAILED)
-    assert stream.getvalue() == "data: sda: fail 8:0 (tur reports path is down)\n"
+    assert pipe.text(log) == "data: sda: fail 8:0 (tur reports path is down)\n"
 
 
-def test_a_closed_stream_is_no_error() -> None:
-    stream = io.StringIO()
-    stream.close()
-    ErrorStream(4, stamped=True, stream=stream)(FAILED)
+def test_the_time_of_day_is_before_each_line_if_it_is_wanted(pipe: Pipe) -> None:
+    log = ErrorStream(2, stamped=True, descriptor=pipe.descriptor)
+    log(FAILED)
+    assert " | data: sda: fail" in pipe.text(log)
+
+
+def test_a_closed_stream_is_no_error(pipe: Pipe) -> None:
+    os.close(pipe.out)
+    pipe.out = -1
+    log = ErrorStream(4, stamped=True, descriptor=pipe.descriptor)
+    log(FAILED)
+    log(FAILED)
+    log.close()
+
+
+@pytest.mark.parametrize("blocking", [True, False], ids=["blocking", "non-blocking"])
+def test_a_pipe_that_nobody_reads_makes_nobody_wait_and_what_is_lost_is_counted(pipe: Pipe, *, blocking: bool) -> None:
+    filled = pipe.fill()
+    os.set_blocking(pipe.descriptor, blocking)
+    log = ErrorStream(2, stamped=False, descriptor=pipe.descriptor, room=10)
+    for _ in range(1000):
+        log(FAILED)
+    read = 0
+    while read < filled:
+        read += len(os.read(pipe.out, filled - read))
+    while not log._events.empty():
+        os.sched_yield()
+    log(FAILED)
+    lines = pipe.text(log).splitlines()
+    lost = [line for line in lines if "were lost" in line]
+    assert lost
+    assert sum(int(line.split()[0]) for line in lost) + len(lines) - len(lost) == 1001
+
+
+def test_an_end_waits_for_nobody_who_does_not_read(pipe: Pipe) -> None:
+    pipe.fill()
+    log = ErrorStream(2, stamped=False, descriptor=pipe.descriptor)
+    log(FAILED)
+    log.close(patience=0.01)
 
 
 def test_the_journal_gets_fields_of_their_own(tmp_path: Path) -> None:

@@ -1,9 +1,12 @@
 """The daemon's sockets with real clients, well-behaved and others."""
 
+import os
+import resource
 import selectors
 import socket
 import struct
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -205,3 +208,68 @@ def test_an_abstract_name_and_a_stale_socket_file_can_be_listened_on(tmp_path: P
         for name in (again, abstract):
             with socket.socket(socket.AF_UNIX) as peer:
                 peer.connect(name.getsockname())
+
+
+# ---- no descriptor is left
+
+FEW = 20
+"""Rounds that a busy loop would exceed at once."""
+
+
+@contextmanager
+def no_descriptor_left() -> Iterator[None]:
+    """While this lasts, nothing can be opened, and no connection be taken (EMFILE)."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    lowest_free = os.dup(0)
+    os.close(lowest_free)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (lowest_free, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+def rounds_until_quiet(daemon: Daemon) -> int:
+    for count in range(FEW):
+        ready = daemon.selector.select(0)
+        if not ready:
+            return count
+        for key, events in ready:
+            key.data(events)
+    raise AssertionError("it runs hot")
+
+
+def test_whom_there_is_no_descriptor_for_waits_without_the_loop_running_hot(daemon: Daemon) -> None:
+    daemon.silent = True
+    with client(daemon) as served:
+        served.sendall(encode_message("first"))
+        daemon.until(lambda: len(daemon.asked) == 1)
+        with client(daemon) as late:
+            late.sendall(encode_message("late"))
+            with no_descriptor_left():
+                assert rounds_until_quiet(daemon) < FEW
+                daemon.server.reply(daemon.asked[0], "served")
+                assert reply(daemon, served) == "served"
+            assert daemon.server.wake_at is not None
+            daemon.now = daemon.server.wake_at
+            daemon.server.expire(daemon.now)
+            daemon.silent = False
+            assert reply(daemon, late) == "latelate"
+            assert daemon.server.wake_at is None
+
+
+def test_when_no_descriptor_is_left_the_longest_idle_makes_room(daemon: Daemon) -> None:
+    with client(daemon) as idle:
+        daemon.until(lambda: len(daemon.server) == 1)
+        with client(daemon) as late, no_descriptor_left():
+            late.sendall(encode_message("late"))
+            assert reply(daemon, late) == "latelate"
+            assert gone(idle)
+
+
+def test_a_server_that_is_closed_while_it_takes_nobody_lets_go_of_everything(tmp_path: Path) -> None:
+    daemon = Daemon(str(tmp_path / "socket"))
+    with client(daemon), no_descriptor_left():
+        assert rounds_until_quiet(daemon) < FEW
+        daemon.server.close()
+    assert not daemon.selector.get_map()

@@ -5,6 +5,9 @@ import pytest
 from controller.sandbox.host import SandboxHost
 from tests.service.virtual import Virtual
 
+DATA_DISKS = ("sdb", "sdd", "sdj", "sdl")
+"""The paths of the map `data`."""
+
 
 @pytest.fixture
 def daemon() -> Virtual:
@@ -128,6 +131,35 @@ def test_a_map_removed_by_command_stays_away_until_it_is_added(daemon: Virtual) 
     assert daemon.map("data") is None
     assert daemon.ask("add map data") == "ok\n"
     assert len(daemon.active("data")) == 4
+
+
+def test_a_map_removed_by_command_is_made_again_when_its_unit_is_attached_again(daemon: Virtual) -> None:
+    assert daemon.ask("del map data") == "ok\n"
+    assert daemon.map("data") is None
+    for disk in DATA_DISKS:
+        daemon.host.happen("delete", disk)
+    daemon.live(10)
+    assert daemon.map("data") is None
+    daemon.host.happen("scan", "1")
+    daemon.host.happen("scan", "2")
+    daemon.until(lambda: len(daemon.active("data")) == 4)
+
+
+def test_a_map_removed_by_command_is_made_again_when_one_more_path_is_attached(daemon: Virtual) -> None:
+    daemon.host.happen("delete", DATA_DISKS[0])
+    daemon.live(10)
+    assert daemon.ask("del map data") == "ok\n"
+    daemon.live(10)
+    assert daemon.map("data") is None
+    daemon.host.happen("scan", "1")
+    daemon.until(lambda: len(daemon.active("data")) == 4)
+
+
+def test_a_map_removed_by_command_is_made_again_when_one_of_its_paths_is_added(daemon: Virtual) -> None:
+    assert daemon.ask("del map data") == "ok\n"
+    daemon.live(10)
+    assert daemon.ask(f"add path {DATA_DISKS[0]}") == "ok\n"
+    daemon.until(lambda: len(daemon.active("data")) == 4)
 
 
 def test_a_map_in_use_is_not_removed(daemon: Virtual) -> None:

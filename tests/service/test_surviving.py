@@ -12,6 +12,7 @@ from controller.runtime.world import World
 from controller.sandbox.host import SandboxHost
 from controller.sandbox.scenario import load_scenario
 from observers.snapshot import DeviceName, Path, Wwid
+from tests.service.instant import look_at_all
 from tests.service.virtual import FILES, Virtual
 
 
@@ -109,7 +110,7 @@ def test_it_does_not_run_hot(daemon: Virtual, happens: Callable[[Virtual], None]
 def test_a_map_that_is_being_worked_on_when_its_time_comes_does_not_make_the_loop_run_hot(daemon: Virtual) -> None:
     reconciler, wwid = daemon.service.reconciler, wwid_of(daemon, "data")
     reconciler.occupy(wwid, "a job that hangs")
-    reconciler._wake[wwid] = daemon.host.monotonic() + 1.0
+    reconciler._undecided.wake[wwid] = daemon.host.monotonic() + 1.0
     assert rounds_in(daemon, 10) <= 10 * MOST_ROUNDS
     reconciler.release(wwid)
     daemon.settled()
@@ -303,8 +304,8 @@ def test_maps_that_are_gone_leave_nothing_behind(daemon: Virtual) -> None:
     daemon.live(60)
     service = daemon.service
     assert wwid not in service.teller._said
-    assert wwid not in service.reconciler._wake
-    assert not service.reconciler._repeats._counts.get(wwid)
+    assert wwid not in service.reconciler._undecided.wake
+    assert not service.reconciler._doing._repeats._counts.get(wwid)
     checks = service.checks
     present = set(service.world.names)
     for kept in (checks._recollections, checks._probes, checks._judge._judged, checks._devs, checks._strangers):
@@ -314,7 +315,7 @@ def test_maps_that_are_gone_leave_nothing_behind(daemon: Virtual) -> None:
 def test_a_number_that_a_name_had_before_is_nobodys() -> None:
     host = SandboxHost(load_scenario("small"))
     world = World(host, FILES)
-    world.refresh()
+    look_at_all(world)
     name = DeviceName("sdb")
     before = world.path(name)
     assert before is not None
@@ -322,7 +323,7 @@ def test_a_number_that_a_name_had_before_is_nobodys() -> None:
     host.happen("delete", "sda")
     host.happen("scan", "1")
     host.happen("scan", "2")
-    world.refresh()
+    look_at_all(world)
     for other in world.names:
         path = world.path(other)
         assert path is not None

@@ -82,6 +82,29 @@ def test_sockets_passed_by_systemd_are_taken_and_not_handed_on(tmp_path: Path) -
     assert done.stdout.strip() == f"{names} [False, False]"
 
 
+_LISTEN = """
+import os, sys
+from controller.runtime import daemon, systemd
+daemon.SOCKETS = tuple(sys.argv[1:])
+environment = {"LISTEN_PID": str(os.getpid()), "LISTEN_FDS": "1"}
+print(*map(systemd.name_of, daemon.all_listeners(environment, pid=os.getpid())))
+"""
+
+
+def test_beside_the_socket_that_systemd_passes_the_other_one_is_opened(tmp_path: Path) -> None:
+    """multipath-tools' own unit, as distributions ship it, has only the abstract one."""
+    path = str(tmp_path / "multipathd.socket")
+    with socket.socket(socket.AF_UNIX) as passed:
+        passed.bind("")
+        passed.listen()
+        name = "@" + passed.getsockname()[1:].decode()
+        shell = f"exec {sys.executable} -c '{_LISTEN}' {path} {name} 3<&{passed.fileno()}"
+        done = subprocess.run(
+            ["bash", "-c", shell], pass_fds=(passed.fileno(),), capture_output=True, text=True, check=True
+        )
+    assert done.stdout.split() == [name, path]
+
+
 def test_sockets_for_another_process_are_left_alone() -> None:
     assert passed_sockets({"LISTEN_PID": "9", "LISTEN_FDS": "2"}, pid=10) == []
     assert passed_sockets({"LISTEN_PID": "9", "LISTEN_FDS": "x"}, pid=9) == []

@@ -1,5 +1,6 @@
 """The store of what is known, against the in-memory kernel: always equal to what a whole observation finds."""
 
+import errno
 from dataclasses import replace
 
 import pytest
@@ -10,7 +11,8 @@ from controller.sandbox.host import SandboxHost
 from controller.sandbox.scenario import load_scenario
 from observers import config_files
 from observers.collect import collect
-from observers.snapshot import DeviceName, Health, Path, PathState, Snapshot
+from observers.snapshot import DeviceName, Gap, Health, Path, PathState, Snapshot
+from tests.service.instant import look_at_all
 
 FILES = cycle.Files()
 
@@ -27,7 +29,7 @@ def host(request: pytest.FixtureRequest) -> SandboxHost:
 def seen_world(host: SandboxHost) -> World:
     world = World(host, FILES)
     world.configured(config_files.observe(host, config_files.Places()))
-    world.refresh()
+    look_at_all(world)
     return world
 
 
@@ -123,7 +125,7 @@ def test_no_file_outside_sys_proc_and_run_is_opened() -> None:
         return read(path)
 
     host.read_file = noting  # type: ignore[method-assign]
-    world.refresh()
+    look_at_all(world)
     assert opened
     assert [path for path in opened if not path.startswith(("/sys/", "/proc/", "/run/"))] == []
 
@@ -137,3 +139,22 @@ def test_part_of_the_world_is_what_the_whole_says_of_it() -> None:
     part = world.snapshot(unsettled, paths=names, maps=[one.uuid])
     assert {path.dev for path in part.paths} == set(one.table.devices)
     assert part.maps == (one,)
+
+
+def test_what_could_not_be_read_is_still_not_known_when_the_device_has_answered() -> None:
+    host = small()
+    world = seen_world(host)
+    name = DeviceName("sdb")
+    path = world.path(name)
+    assert path is not None
+    host.faults.fail_read(f"{path.sysfs}/device/model", errno.EIO, count=1)
+    world.refresh_path(name)
+    unread = world.snapshot(unsettled).gaps
+    assert [gap.what for gap in unread] == ["model"]
+    unanswered = Gap(name, "VPD page 0x83", "no answer")
+    world.answered(path, gaps=[unanswered])
+    assert set(world.snapshot(unsettled).gaps) == {*unread, unanswered}
+    world.refresh_path(name)
+    assert world.snapshot(unsettled).gaps == (unanswered,)
+    world.answered(path)
+    assert world.snapshot(unsettled).gaps == ()

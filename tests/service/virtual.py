@@ -56,19 +56,21 @@ class VirtualDm:
 class Virtual:
     """A daemon. `host` is its kernel."""
 
-    def __init__(self, scenario: str = "small", *, host: SandboxHost | None = None) -> None:
+    def __init__(
+        self, scenario: str = "small", *, host: SandboxHost | None = None, files: cycle.Files = FILES
+    ) -> None:  # fmt: skip
         self.host = host or SandboxHost(load_scenario(scenario))
         clock = self.host.kernel.clock
         self.answers = Answers()
         self.service = Service(
-            self.host, FILES, engine=SandboxEngine(self.host), capacity=lambda _: 256,
+            self.host, files, engine=SandboxEngine(self.host), capacity=lambda _: 256,
             selector=VirtualSelector(clock),
             sources=Sources(
                 uevents=uevents(self.host, Sender.UDEV),
                 dm=VirtualDm(self.host),
                 transports=(transport_events(self.host),),
             ),
-            manager=ServiceManager(), pid=4711, read=configuring.reader(self.host, FILES)(),
+            manager=ServiceManager(), pid=4711, read=configuring.reader(self.host, files)(),
         )  # fmt: skip
         self.service.serve(self.answers)  # type: ignore[arg-type]  # stands for a Server
         self.service.begin()

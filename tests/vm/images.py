@@ -53,6 +53,7 @@ GUEST_PACKAGES = (
     "strace",
     "open-iscsi",
     "mdadm",
+    "systemd",
 )
 """What the guest has beside Debian's minimum. Debian 12's multipath-tools is 0.9.4, the one that we compare with."""
 

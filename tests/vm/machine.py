@@ -42,9 +42,14 @@ CONSOLE_TAIL = 40
 
 KERNEL_PARAMETERS = (
     "console=ttyS0 quiet loglevel=4 printk.time=1 panic=-1 oops=panic mitigations=off nokaslr no_timer_check "
-    "tsc=reliable edd=off random.trust_cpu=on raid=noautodetect cgroup_disable=memory rcupdate.rcu_expedited=1 "
-    "audit=0 selinux=0 apparmor=0"
+    "tsc=reliable edd=off random.trust_cpu=on raid=noautodetect rcupdate.rcu_expedited=1 audit=0 selinux=0 apparmor=0"
 )
+
+QUICK_START = "cgroup_disable=memory"
+"""More parameters, where the guest's first process is a script."""
+
+SYSTEMD = "vm.init=systemd systemd.unit=basic.target systemd.wants=mpathctl-agent.service systemd.show_status=error"
+"""More parameters, where it is systemd: the agent is a service, and there is no login to wait for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,8 +65,9 @@ class Machine:
     """A running machine; use it as a context manager, or call `close`."""
 
     def __init__(
-        self, images: Images, *, kernel: str = "6.1", memory_mib: int = 2048, cpus: int = 2, append: str = ""
-    ) -> None:
+        self, images: Images, *, kernel: str = "6.1", memory_mib: int = 2048, cpus: int = 2, append: str = "",
+        systemd: bool = False, shares: Sequence[Path] = (),
+    ) -> None:  # fmt: skip
         if not images.has(kernel):
             raise NoSuchKernel(f"Debian offered no {kernel} kernel when the images were made ({images.directory})")
         if shutil.which("qemu-system-x86_64") is None:
@@ -71,7 +77,8 @@ class Machine:
         self._directory = Path(tempfile.mkdtemp(prefix="mpathctl-vm."))
         self._channel, theirs = socket.socketpair()
         self._pending = b""
-        arguments = _qemu(images, kernel=kernel, memory_mib=memory_mib, cpus=cpus, append=append)
+        append = f"{SYSTEMD if systemd else QUICK_START} {append}"
+        arguments = _qemu(images, kernel=kernel, memory_mib=memory_mib, cpus=cpus, append=append, shares=shares)
         with theirs, open(self._directory / "qemu", "wb") as log:
             self._process = subprocess.Popen(
                 ["setpriv", "--pdeathsig", "KILL", *arguments,
@@ -176,9 +183,11 @@ class Machine:
         return VmBroken(f"{what}\n{qemu}console:\n{tail}")
 
 
-def _qemu(images: Images, *, kernel: str, memory_mib: int, cpus: int, append: str) -> list[str]:
+def _qemu(
+    images: Images, *, kernel: str, memory_mib: int, cpus: int, append: str, shares: Sequence[Path]
+) -> list[str]:  # fmt: skip
     """The command line but for the channel. Nehalem is the processor that is quickest to emulate."""
-    shared = mounted_directories()
+    shared = [*mounted_directories(), *map(str, shares)]
     parameters = f"{KERNEL_PARAMETERS} vm.root={REPOSITORY} vm.bind={':'.join(shared)} {append}"
     accelerator = os.environ.get("MPATHCTL_VM_ACCEL", "tcg,thread=multi,tb-size=256")
     drive = f"if=none,id=root,file.locking=off,readonly=on,format=raw,file={images.root}"

@@ -1,0 +1,1 @@
+"""Persistent reservations: keys, their file, registrations, and the commands about them."""

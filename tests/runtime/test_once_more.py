@@ -1,0 +1,134 @@
+"""A check that asks as the last one did: the same finding for the same answers, a whole check for any other."""
+
+import errno
+from collections.abc import Callable
+
+import pytest
+
+from controller.runtime.check_dialogues import Finding, once_more, with_answers
+from observers.asking import Answer, Dialogue, Question, ScsiCommand, converse
+from observers.host import ScsiReply
+from observers.snapshot import Gap, Path
+from tests.builders import scsi_path, unit_wwid
+
+PATH = scsi_path(0, unit_wwid(0))
+FIRST, SECOND, THIRD = (ScsiCommand(cdb=bytes([0x12, number]), reply_length=4, timeout=1.0) for number in range(3))
+
+
+def reply(text: str) -> ScsiReply:
+    return ScsiReply(status=0, host_status=0, driver_status=0, sense=b"", data=text.encode())
+
+
+def whole(path: Path = PATH) -> Dialogue[Finding]:
+    """Three questions; an error of the second is told as it is, and leaves the third out."""
+    told = []
+    for question in (FIRST, SECOND, THIRD):
+        try:
+            answer = yield question
+        except OSError as error:
+            told.append(f"error {error.errno}")
+            break
+        assert isinstance(answer, ScsiReply)
+        told.append(answer.data.decode())
+    return Finding(path=path, gaps=(Gap("told", "told", " ".join(told)),))
+
+
+def told(finding: Finding) -> str:
+    return finding.gaps[0].reason
+
+
+class Device:
+    """Answers by the question, and keeps what it was asked."""
+
+    def __init__(self, **answers: str | int) -> None:
+        self._answers = dict(zip((FIRST, SECOND, THIRD), answers.values(), strict=True))
+        self.asked: list[Question] = []
+
+    def __call__(self, question: Question) -> Answer:
+        self.asked.append(question)
+        assert isinstance(question, ScsiCommand)
+        answer = self._answers[question]
+        if isinstance(answer, int):
+            raise OSError(answer, "refused")
+        return reply(answer)
+
+
+def first_finding() -> Finding:
+    return converse(with_answers(whole()), Device(a="a", b="b", c="c"))
+
+
+def forbidden() -> Dialogue[Finding]:
+    raise AssertionError("a whole check was begun")
+
+
+def test_a_finding_has_the_questions_and_answers_that_it_is_made_of() -> None:
+    finding = first_finding()
+    assert told(finding) == "a b c"
+    assert finding.asked == ((FIRST, reply("a")), (SECOND, reply("b")), (THIRD, reply("c")))
+
+
+def test_a_finding_with_a_question_that_was_refused_has_none() -> None:
+    assert converse(with_answers(whole()), Device(a="a", b=errno.EIO, c="c")).asked == ()
+
+
+def test_the_same_answers_are_the_same_finding_and_no_whole_check() -> None:
+    known, device = first_finding(), Device(a="a", b="b", c="c")
+    assert converse(once_more(known, forbidden), device) is known
+    assert device.asked == [FIRST, SECOND, THIRD]
+
+
+@pytest.mark.parametrize(
+    ("answers", "expected", "questions"),
+    [
+        pytest.param({"a": "x", "b": "b", "c": "c"}, "x b c", 3, id="the first differs"),
+        pytest.param({"a": "a", "b": "x", "c": "c"}, "a x c", 3, id="one in the middle"),
+        pytest.param({"a": "a", "b": "b", "c": "x"}, "a b x", 3, id="the last one"),
+        pytest.param({"a": errno.EIO, "b": "b", "c": "c"}, "error 5", 1, id="the first is refused"),
+        pytest.param({"a": "a", "b": errno.EIO, "c": "c"}, "a error 5", 2, id="a later one is refused"),
+    ],
+)
+def test_another_answer_makes_it_a_whole_check_that_asks_nothing_twice(
+    answers: dict[str, str | int], expected: str, questions: int
+) -> None:
+    known, device = first_finding(), Device(**answers)
+    finding = converse(once_more(known, whole), device)
+    assert finding is not known
+    assert told(finding) == expected
+    assert device.asked == [FIRST, SECOND, THIRD][:questions]
+
+
+def test_what_differed_is_what_the_next_check_is_compared_with() -> None:
+    second = converse(once_more(first_finding(), whole), Device(a="a", b="x", c="c"))
+    assert converse(once_more(second, forbidden), Device(a="a", b="x", c="c")) is second
+
+
+def test_a_dialogue_that_is_given_up_is_closed() -> None:
+    closed = []
+
+    def watched() -> Dialogue[Finding]:
+        try:
+            return (yield from whole())
+        finally:
+            closed.append(True)
+
+    dialogue: Dialogue[Finding] = with_answers(watched())
+    next(dialogue)
+    dialogue.close()
+    assert closed == [True]
+
+
+def test_one_that_differed_and_is_given_up_is_closed() -> None:
+    closed = []
+
+    def watched() -> Dialogue[Finding]:
+        try:
+            return (yield from whole())
+        finally:
+            closed.append(True)
+
+    make: Callable[[], Dialogue[Finding]] = watched
+    dialogue = once_more(first_finding(), make)
+    next(dialogue)
+    dialogue.send(reply("x"))
+    dialogue.close()
+    assert closed == [True]

@@ -1,0 +1,111 @@
+"""What is told once, however often it is decided on: gaps, findings, and what is odd in the configuration."""
+
+import errno
+from collections.abc import Iterable
+
+import pytest
+
+from controller.reconcile.plan import MapPlan, Memory, Plan
+from controller.reconcile.safety import Finding, Level
+from controller.runtime.cycle import Decision
+from controller.runtime.events import Bulletin
+from controller.runtime.telling import Teller
+from desired.model import ConfigMessage, Desired
+from observers.snapshot import DeviceName, Gap, HostFacts, Snapshot
+from tests.planner.builders import disk, running, wanted
+from tests.service.virtual import Virtual
+
+A, B = running(wanted("a", [0])), running(wanted("b", [1]), number=1)
+FACTS = HostFacts(kernel_release="", dm_version=None, multipath_target=None)
+SDA = Gap("sda", "vendor", "it can't be read")
+SDB = Gap("sdb", "vendor", "it can't be read")
+HOST = Gap("host", "mounts", "they can't be read")
+NOT_A = Finding(Level.FATAL, A.uuid, "size", "a disk is too small")
+NOT_B = Finding(Level.FATAL, B.uuid, "size", "a disk is too small")
+
+
+class Told:
+    """A teller, and what it told."""
+
+    def __init__(self) -> None:
+        self.bulletin = Bulletin()
+        self.teller = Teller(self.bulletin, wall=lambda: 0.0)
+
+    def of(self, decision: Decision, *, whole: bool = True) -> list[str]:
+        before = self.bulletin.count
+        self.teller.decided(decision, whole=whole)
+        fresh = list(self.bulletin)[before - self.bulletin.count :] if self.bulletin.count > before else []
+        return [f"{event.map}: {event.text}" if event.map else event.text for event in fresh if event.level < 4]
+
+
+def decision(
+    *maps: object, gaps: Iterable[Gap] = (), findings: Iterable[Finding] = (), messages: Iterable[ConfigMessage] = ()
+) -> Decision:
+    live = [each for each in (A, B) if each in maps]
+    paths = [disk(number) for number, each in enumerate((A, B)) if each in maps]
+    plans = [
+        MapPlan(wwid=each.wwid, uuid=each.uuid, name=each.name, action="nothing", reasons=("as desired",))
+        for each in live
+    ]
+    return Decision(
+        snapshot=Snapshot(taken_at=0.0, host=FACTS, maps=tuple(live), paths=tuple(paths), gaps=tuple(gaps)),
+        desired=Desired(maps=(), keep={}, messages=tuple(messages)), plan=Plan(maps=tuple(plans)),
+        findings=tuple(findings), memory=Memory(),
+    )  # fmt: skip
+
+
+@pytest.fixture
+def told() -> Told:
+    return Told()
+
+
+def test_a_gap_is_told_once_also_when_only_others_were_decided_on_meanwhile(told: Told) -> None:
+    everything = decision(A, B, gaps=[HOST, SDA, SDB])
+    assert len(told.of(everything)) == 3
+    assert told.of(decision(A, gaps=[HOST, SDA]), whole=False) == []
+    assert told.of(decision(B, gaps=[HOST, SDB]), whole=False) == []
+    assert told.of(everything) == []
+
+
+def test_a_gap_that_closes_and_opens_again_is_told_again(told: Told) -> None:
+    told.of(decision(A, B, gaps=[SDA, SDB]))
+    assert told.of(decision(A), whole=False) == []
+    assert told.of(decision(A, gaps=[SDA]), whole=False) == ["sda: vendor: it can't be read"]
+    told.of(decision(A, B))
+    assert len(told.of(decision(A, B, gaps=[SDA, SDB]))) == 2
+
+
+def test_a_finding_is_told_once_with_its_map(told: Told) -> None:
+    both = decision(A, B, findings=[NOT_A, NOT_B])
+    assert told.of(both) == ["a: fatal: a disk is too small [size]", "b: fatal: a disk is too small [size]"]
+    assert told.of(decision(A, findings=[NOT_A]), whole=False) == []
+    assert told.of(both) == []
+    assert told.of(decision(A), whole=False) == []
+    assert told.of(both) == ["a: fatal: a disk is too small [size]"]
+
+
+def test_what_is_odd_in_the_configuration_is_told_again_only_after_it_was_mended(told: Told) -> None:
+    odd = ConfigMessage(file="", line=0, text="odd", severity="warning")  # type: ignore[arg-type]  # any word will do
+    assert told.of(decision(A, B, messages=[odd])) == ["warning: odd"]
+    assert told.of(decision(A), whole=False) == []
+    assert told.of(decision(A, B, messages=[odd])) == []
+    assert told.of(decision(A, B)) == []
+    assert told.of(decision(A, B, messages=[odd])) == ["warning: odd"]
+
+
+def test_a_daemon_tells_of_an_attribute_that_can_not_be_read_once() -> None:
+    daemon = Virtual("small")
+    daemon.settled()
+    daemon.live(30)
+    path = daemon.service.world.path(DeviceName("sdd"))
+    assert path is not None
+    daemon.host.faults.fail_read(f"{path.sysfs}/device/model", errno.EIO, count=10**6)
+    for _ in range(3):
+        daemon.service.reconciler.look_at_everything()
+        daemon.settled()
+        daemon.host.happen("offline", "sdb")
+        daemon.live(5)
+        daemon.host.happen("online", "sdb")
+        daemon.live(5)
+    told = [event.text for event in daemon.events if event.text.startswith("sdd: ") and "model" in event.text]
+    assert len(told) == 1
