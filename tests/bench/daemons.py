@@ -22,7 +22,6 @@ from tests.vm.errors import CommandFailed, VmBroken, VmUnavailable
 from tests.vm.machine import REPOSITORY, Machine
 
 CONFIG = "defaults {\n\tfind_multipaths no\n\tuser_friendly_names no\n\tpolling_interval 5\n}\n"
-GUEST = REPOSITORY / "tests" / "bench" / "guest_daemon.py"
 DAEMONS = {
     "theirs": ("multipathd (0.9.4)", "/usr/sbin/multipathd -d -s"),
     "ours": ("mpathctl", f"{Path(sys.prefix) / 'bin' / 'multipathd'} -d -s"),
@@ -51,7 +50,7 @@ def measure(machine: Machine, command: str, options: argparse.Namespace) -> dict
     """One daemon, from nothing."""
     clear(machine)
     words = f"{options.luns} {options.hosts} {REST} {options.window} {options.times}"
-    out = machine.check(f"/usr/bin/python3 {GUEST} {words} {command}", timeout=LIMIT)
+    out = machine.check(f"cd {REPOSITORY}; /usr/bin/python3 -m tests.bench.guest_daemon {words} {command}", timeout=LIMIT)
     figures: dict[str, Any] = json.loads(out)
     return figures
 

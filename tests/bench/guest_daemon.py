@@ -1,6 +1,6 @@
 """Runs in the guest: what a daemon costs once it rests, and how soon it sees that a path changes.
 
-    python3 -I guest_daemon.py MAPS PATHS REST WINDOW TIMES COMMAND...
+    python3 -m tests.bench.guest_daemon MAPS PATHS REST WINDOW TIMES COMMAND...
 
 The daemon is started over nothing; when all maps are complete and udev rests, `REST` seconds pass, until each path is
 checked at its longest interval. Then its processor time in `WINDOW` seconds is taken, and `TIMES` times a path is taken
@@ -9,7 +9,6 @@ the guest's own Python's library.
 """
 
 import json
-import os
 import re
 import signal
 import subprocess
@@ -17,7 +16,7 @@ import sys
 import time
 from pathlib import Path
 
-from guest_measure import LIMIT, process_seconds, until_complete
+from tests.bench.guest_measure import LIMIT, process_seconds, until_complete
 
 LOOK = 0.01
 
@@ -89,5 +88,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    os.chdir("/")
     main()
