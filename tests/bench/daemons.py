@@ -50,7 +50,8 @@ def measure(machine: Machine, command: str, options: argparse.Namespace) -> dict
     """One daemon, from nothing."""
     clear(machine)
     words = f"{options.luns} {options.hosts} {REST} {options.window} {options.times}"
-    out = machine.check(f"cd {REPOSITORY}; /usr/bin/python3 -m tests.bench.guest_daemon {words} {command}", timeout=LIMIT)
+    script = f"cd {REPOSITORY}; /usr/bin/python3 -m tests.bench.guest_daemon {words} {command}"
+    out = machine.check(script, timeout=LIMIT)
     figures: dict[str, Any] = json.loads(out)
     return figures
 

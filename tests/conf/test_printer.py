@@ -371,7 +371,7 @@ def what_it_says(result: Config) -> tuple[Any, ...]:
     )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(configurations())
 def test_a_printed_configuration_is_read_as_the_same_configuration(text: str) -> None:
     try:

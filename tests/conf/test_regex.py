@@ -63,7 +63,7 @@ def by_us(expression: str) -> list[bool] | None:
 
 
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="compares with glibc's regcomp")
-@settings(max_examples=2000, deadline=None)
+@settings(max_examples=2000)
 @given(st.lists(st.sampled_from(PIECES), min_size=1, max_size=9).map("".join))
 def test_the_c_library_reads_and_matches_the_same(expression: str) -> None:
     if re.search(r"\\[1-9]", expression):

@@ -52,7 +52,7 @@ def hosts(draw: st.DrawFn) -> Snapshot:
     return replace(snapshot, maps=made.maps)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(hosts(), st.booleans())
 def test_what_is_desired_is_consistent_and_safe(snapshot: Snapshot, resident: bool) -> None:
     desired = derive_snapshot(snapshot, resident=resident)
@@ -87,7 +87,7 @@ def applied(snapshot: Snapshot, desired: Desired) -> Snapshot:
     return replace(snapshot, maps=tuple(maps), bindings=bindings)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(hosts())
 def test_when_it_is_as_desired_nothing_else_is_desired(snapshot: Snapshot) -> None:
     desired = derive_snapshot(snapshot, resident=True)

@@ -120,7 +120,7 @@ def check_table(evidence: Evidence, made: DesiredMap) -> None:
         assert {path.args for path in group.paths} == {(value("rr_min_io_rq"),)}
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(configured())
 def test_values_and_origins_are_those_that_were_derived(snapshot: Snapshot) -> None:
     evidence = evidence_of(snapshot)
@@ -129,7 +129,7 @@ def test_values_and_origins_are_those_that_were_derived(snapshot: Snapshot) -> N
         check_table(evidence, made)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(configured())
 def test_a_path_has_the_values_that_its_map_has_of_it(snapshot: Snapshot) -> None:
     """A map shows the properties of the path that stands first in it, and its own for all of them."""
@@ -145,7 +145,7 @@ def test_a_path_has_the_values_that_its_map_has_of_it(snapshot: Snapshot) -> Non
         assert explain_path(evidence, lone.name).priority == lone.priority
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(configured(), st.sampled_from(BY_LAYERS_ALONE))
 def test_when_the_line_that_won_is_taken_out_the_first_loser_wins(snapshot: Snapshot, keyword: str) -> None:
     for made in evidence_of(snapshot).desired.maps:
@@ -174,7 +174,7 @@ def blanked(text: str, number: int) -> str:
     return "\n".join("" if at == number else line for at, line in enumerate(text.split("\n"), 1))
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(configured())
 def test_a_verdict_is_that_of_the_one_answer_that_blocks(snapshot: Snapshot) -> None:
     evidence = evidence_of(snapshot)
@@ -190,7 +190,7 @@ def test_a_verdict_is_that_of_the_one_answer_that_blocks(snapshot: Snapshot) -> 
             assert blocking[0].origin == each.admission.origin
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(configured())
 def test_adding_the_wwid_does_what_was_foretold(snapshot: Snapshot) -> None:
     evidence = evidence_of(snapshot)
@@ -202,7 +202,7 @@ def test_adding_the_wwid_does_what_was_foretold(snapshot: Snapshot) -> None:
                 assert (then.verdict, then.reason) == (prospect.verdict, prospect.reason)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.data(), configured())
 def test_a_device_that_is_no_path_is_shown_as_it_would_be(data: st.DataObject, snapshot: Snapshot) -> None:
     """Alone under find_multipaths off every disk with a name is a path: it then has what was shown of it before."""

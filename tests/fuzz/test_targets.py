@@ -28,7 +28,7 @@ def test_what_was_found_does_no_harm_any_more(name: str, data: bytes) -> None:
 
 
 @pytest.mark.parametrize("name", TARGETS)
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(data=st.data())
 def test_any_mixture_of_words_and_seeds_is_a_value_or_an_error_of_ours(name: str, data: st.DataObject) -> None:
     target = TARGETS[name]

@@ -81,7 +81,7 @@ def _typed(hint: Any) -> st.SearchStrategy[Any]:
     return st.from_type(hint)
 
 
-@settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 @given(st.deferred(lambda: _values(Snapshot)))
 def test_any_snapshot_comes_back_as_it_was(snapshot: Snapshot) -> None:
     assert from_json(to_json(snapshot), origin="f") == snapshot

@@ -152,7 +152,7 @@ def test_the_safety_rules_stop_what_the_planner_would_not_do(memory: PathMemory)
     assert [each.rule for each in found if each.level is Level.FATAL] == ["reinstate"]
 
 
-many = settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+many = settings(max_examples=80, suppress_health_check=[HealthCheck.too_slow])
 
 
 def gives_io(step: Step) -> set[DevT]:

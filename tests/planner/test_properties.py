@@ -20,7 +20,7 @@ from tests.planner.kernel import apply
 LONG_ENOUGH = 4
 """Cycles: names in a ring take two, a resize after new paths or paths that come back one more."""
 
-many = settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+many = settings(max_examples=120, suppress_health_check=[HealthCheck.too_slow])
 
 
 def first(drawn: Drawn) -> Plan:

@@ -21,7 +21,6 @@ from tests.planner.resident import Host, caring
 
 many = settings(
     max_examples=60,
-    deadline=None,
     suppress_health_check=[HealthCheck.too_slow],
     phases=[Phase.explicit, Phase.reuse, Phase.generate],
 )
@@ -104,7 +103,7 @@ FLAKY = PathCare(errors=ErrorLimits(threshold=1, forget_rate=2, recovery_time=60
 STATES = st.sampled_from([PathState.UP, PathState.UP, PathState.DOWN, PathState.GHOST, PathState.PENDING])
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.too_slow])
 @given(st.lists(st.tuples(STATES, STATES, st.integers(1, 30)), min_size=1, max_size=15), st.integers(1, 5))
 def test_no_map_queues_beyond_its_time(history: list[tuple[PathState, PathState, int]], count: int) -> None:
     want = wanted("a", [0, 1], shape=table(group(0, 1), features="queue_if_no_path"))

@@ -187,5 +187,5 @@ class Machine(RuleBasedStateMachine):
         assert shown == {device.name for device in self.devices if device.registered}
 
 
-Machine.TestCase.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
+Machine.TestCase.settings = settings(max_examples=60, stateful_step_count=40)
 TestMachine = Machine.TestCase
