@@ -232,11 +232,8 @@ class Checks:
 
     def _check(self, path: Path, now: float) -> Finished | None:
         probe, memory = self._probe(path), self.memory(path)
-        if probe is None or memory is None:
+        if probe is None or memory is None or not self._wanted(path):
             self._expecting.discard(path.name)  # it was to be asked when it appeared, and is not any more
-            return None
-        if not self._wanted(path):
-            self._expecting.discard(path.name)
             return None
         name, busy = path.name, self._lanes.busy(path.name)
         if not busy and self._asked_once_more(path, memory, probe, now):
@@ -245,39 +242,35 @@ class Checks:
         asked = Asked(name, self._world.incarnation(name), memory.identity.epoch, probe.checker, introduces)
         path = self._resampled(path)
         known = sysfs_health(self._host, path)
-        recollection = self._recollections.get(name, NOTHING)
         if known is not None:
             if busy:
                 self._overtaken.add(name)
-            finding = Finding(path=replace(path, health=known), recollection=recollection)
+            finding = Finding(path=replace(path, health=known), recollection=self._recollection(name))
             return Finished(key=name, token=replace(asked, by_kernel=True), finding=finding, seconds=0.0)
         if busy:
             self._again.add(name)  # what happened may have come too late for the question that is out
             self.remember(path, replace(memory, due=now + self._caring.of(path).polling_interval))
             return None
-        self._again.discard(name)
-        self._overtaken.discard(name)
-        self.remember(path, replace(memory, due=now + probe.checker_timeout + _GRACE))
-        dialogue = with_answers(self._dialogue(path, probe, recollection))
-        deadline = now + probe.checker_timeout + _GRACE
-        self._lanes.start(path.name, group_of(path), dialogue, now=now, deadline=deadline, token=asked)
+        memory = replace(memory, due=now + probe.checker_timeout + _GRACE)
+        self._ask(path, memory, with_answers(self._dialogue(path, probe)), asked, now)
         return None
+
+    def _ask(self, path: Path, memory: PathMemory, dialogue: Dialogue[Finding], token: object, now: float) -> None:
+        """Begin a dialogue that must be over when the path is due again."""
+        self._again.discard(path.name)
+        self._overtaken.discard(path.name)
+        self.remember(path, memory)
+        self._lanes.start(path.name, group_of(path), dialogue, now=now, deadline=memory.due, token=token)
 
     def _asked_once_more(self, path: Path, memory: PathMemory, probe: Probe, now: float) -> bool:
         """Ask as the last time, if nothing has happened since."""
-        whole = partial(self._dialogue, path, probe, self._recollections.get(path.name, NOTHING))
-        again = self._steady.again(path, memory, probe, whole)
+        again = self._steady.again(path, memory, probe, partial(self._dialogue, path, probe))
         if again is None:
             self._steady.forget(path.name)
             return False
-        dialogue, token = again
-        deadline = now + probe.checker_timeout + _GRACE
-        self._again.discard(path.name)
-        self._overtaken.discard(path.name)
-        memory = replace(memory, due=deadline)
-        self.remember(path, memory)
+        memory = replace(memory, due=now + probe.checker_timeout + _GRACE)
+        self._ask(path, memory, *again, now)
         self._steady.goes_on(path.name, memory)
-        self._lanes.start(path.name, group_of(path), dialogue, now=now, deadline=deadline, token=token)
         return True
 
     def _wanted(self, path: Path) -> bool:
@@ -292,11 +285,15 @@ class Checks:
             self._unsaid.setdefault(path.name, path)
         return fresh
 
-    def _dialogue(self, path: Path, probe: Probe, recollection: Recollection) -> Dialogue[Finding]:
+    def _dialogue(self, path: Path, probe: Probe) -> Dialogue[Finding]:
+        recollection = self._recollection(path.name)
         task = Task(timeout=probe.checker_timeout, clock=self._host.monotonic, recollection=recollection)
         if path.name in self._strangers:
             return first_check(path, probe, task, self._prober)
         return check_again(path, probe, task)
+
+    def _recollection(self, name: DeviceName) -> Recollection:
+        return self._recollections.get(name, NOTHING)
 
     def _probe(self, path: Path) -> Probe | None:
         if path.name not in self._probes:
