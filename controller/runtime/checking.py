@@ -16,6 +16,7 @@ never wait, and never decide what is done about a path.
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from functools import partial
+from itertools import islice
 
 from controller.reconcile import health
 from controller.reconcile.fencing import Sign, sign_of_sense
@@ -210,10 +211,10 @@ class Checks:
 
     # ---- asking
 
-    def begin(self, now: float) -> list[Finished]:
-        """Begin the checks that are due. What needs no device to be known is returned as finished."""
+    def begin(self, now: float, *, most: int) -> list[Finished]:
+        """Begin checks that are due, so many at most. What needs no device to be known is returned as finished."""
         done = []
-        for name in self._agenda.taken(now):
+        for name in islice(self._agenda.taken(now), most):
             path = self._world.path(name)
             found = self._guarded_check(path, now) if path is not None else None
             if found is not None:

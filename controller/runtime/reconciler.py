@@ -12,6 +12,7 @@ longer than `PATIENCE`, and half of the time stays free for everything else.
 In: names of what to look at, the time. Out: steps done, events told, `wake_at`. It must never wait, nor read in /etc.
 """
 
+from collections import deque
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import replace
 
@@ -36,6 +37,10 @@ from observers.config_files import Texts
 from observers.host import Host
 from observers.snapshot import DeviceName, DmUuid, Path, PathState, Wwid, map_uuid
 
+MOST_A_TURN = 256
+"""Checks that are begun, and answers that are taken, before others get their turn: when a fabric goes down, thousands
+come at once, and clients must not wait for the last of them."""
+
 PATIENCE = 2.0
 """Seconds for which a decision on everything waits for the first answers of new paths."""
 
@@ -54,6 +59,7 @@ class Reconciler:
         self._looking = Looking(world, on_defect=teller.defect)
         self._undecided = Undecided(world)
         self._gathering = Gathering()
+        self._answers: deque[Finished] = deque()
         self._rest_until = 0.0
         self._memberships, self._chosen_anew = world.memberships, False
         self._checks.on_defect = teller.defect
@@ -136,7 +142,7 @@ class Reconciler:
         """Do all that is due."""
         self._look(now)
         self._take_answers(now)
-        for known in self._checks.begin(now):
+        for known in self._checks.begin(now, most=MOST_A_TURN):
             self._guarded_check(known, now)
         self._decide(now)
         self._doing.tell_late(now)
@@ -144,7 +150,7 @@ class Reconciler:
     @property
     def wake_at(self) -> float | None:
         """When the next turn is due if nothing happens before; a time that is over: at once."""
-        if self._looking.pending or self._ready_maps():
+        if self._looking.pending or self._answers or self._ready_maps():
             return 0.0
         undecided, busy = self._undecided, self._doing.busy
         times = [at for wwid, at in undecided.wake.items() if wwid not in busy]
@@ -164,7 +170,7 @@ class Reconciler:
     def at_rest(self, wwids: Collection[Wwid] | None) -> bool:
         """Whether nothing is left to do for some maps; None: for any of them, nor is a first answer expected."""
         undecided, busy = self._undecided, self._doing.busy
-        if self.looking or undecided.everything_since is not None:
+        if self.looking or self._answers or undecided.everything_since is not None:
             return False
         if wwids is None:
             return not (undecided.maps or busy or self._gathering.maps or self._checks.expecting)
@@ -244,7 +250,9 @@ class Reconciler:
     # ---- answers
 
     def _take_answers(self, now: float) -> None:
-        for finished in self._lanes.finished(now):
+        self._answers += self._lanes.finished(now)
+        for _ in range(min(len(self._answers), MOST_A_TURN)):
+            finished = self._answers.popleft()
             if isinstance(finished.token, Work):
                 self._doing.performed(finished.token, finished, now)
             elif not self._checks.concerns(finished):

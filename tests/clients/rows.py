@@ -160,9 +160,9 @@ def collect(directory: str) -> str:
 def _run(number: int, row: Row) -> str:
     """Output is appended: a program that opens it anew writes at its end, too."""
     return (
-        f"echo $EPOCHREALTIME > {number}.time\n(\n{row.before or ':'}\n) >> {number}.before 2>&1 < /dev/null\n"
+        f"(\n{row.before or ':'}\n) >> {number}.before 2>&1 < /dev/null\n"
         f"(\n{row.script}\n) >> {number}.out 2>> {number}.err < /dev/null\necho $? > {number}.status\n"
-        f"(\n{row.after or ':'}\n) >> {number}.after 2>&1 < /dev/null\necho $EPOCHREALTIME >> {number}.time\n"
+        f"(\n{row.after or ':'}\n) >> {number}.after 2>&1 < /dev/null\n"
     )
 
 
@@ -173,10 +173,6 @@ NOT_RUN = -1
 def understood(rows: Sequence[Row], printed: str) -> dict[str, Said]:
     """What `batch` printed, by the rows' names."""
     said = json.loads(printed)
-    with open("/tmp/times.txt", "w") as f:
-        for n, e in enumerate(rows):
-            ts = [float(x) for x in said.get(str(n), {}).get("time", "0").split()]
-            f.write(f"{ts[-1] - ts[0]:.2f} {ts} {e.name}\n")
     found = {}
     for number, each in enumerate(rows):
         parts = said.get(str(number), {})

@@ -17,7 +17,7 @@ _KEEP_ADDRESSES = 'for each in $DISKS3; do basename "$(readlink "/sys/block/$eac
 _ATTACHED_AGAIN = """\
 until_so eval '! test -e "/dev/mapper/$MAP3"' && echo vanished
 while IFS=: read -r host channel target lun; do
-  echo "$channel $target $lun" > "/sys/class/scsi_host/host$host/scan"
+  echo - - - > "/sys/class/scsi_host/host$host/scan"
   until_so test -d "/sys/bus/scsi/devices/$host:$channel:$target:$lun/block"
 done < /tmp/addresses
 until_so eval '[ $(ls "/sys/block/$(node "$MAP3")/slaves" | wc -l) -eq $(wc -l < /tmp/addresses) ]'

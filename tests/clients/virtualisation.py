@@ -88,7 +88,7 @@ def _(said: Said, _: Truth) -> None:
 
 row(
     "vdsm resizes a map that has grown", 'multipathd resize map "$MAP2"', kernel=True, changes=True,
-    before="rig-tcm-loop grow 1 96", after='udevadm settle; blockdev --getsize64 "/dev/mapper/$MAP2"',
+    before="rig-tcm-loop grow 2 96", after='udevadm settle; blockdev --getsize64 "/dev/mapper/$MAP2"',
 )(lambda said, _: _grown(said))  # fmt: skip
 
 

@@ -7,7 +7,7 @@ books and that device-mapper would use, so that not one request may fail.
 
 import random
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 LOOK = r"""
@@ -17,6 +17,10 @@ for each in /sys/bus/scsi/devices/*:0:1:*/block/sd*; do
 done
 dmsetup status --noflush --target multipath
 """
+
+
+FOUND_BY_SCAN = 0
+"""The only disk that may be deleted: tcm_loop's hosts say that they have no other unit, so no scan finds one."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -95,12 +99,9 @@ class Storm:
         """Shell that brings everything back."""
         lines = [f"rig-tcm-loop online {self.hosts.index(host) + 1}" for host in sorted(self.unplugged)]
         lines += [f"echo running > {place.directory}/state" for place in sorted(self.offline)]
-        lines += [scan(host, self._deleted_of(host)) for host in sorted({place.host for place in self.deleted})]
+        lines += [scan(host) for host in sorted({place.host for place in self.deleted})]
         self.offline, self.deleted, self.unplugged = set(), set(), set()
         return "\n".join(lines)
-
-    def _deleted_of(self, host: int) -> set[int]:
-        return {place.disk for place in self.deleted if place.host == host}
 
     def _whole(self, place: Place) -> bool:
         return place not in self.offline | self.deleted and place.host not in self.unplugged
@@ -119,7 +120,7 @@ class Storm:
                 continue
             yield Happening(f"rig-tcm-loop offline {number}", behind, "unplug", host)
             if self.deleted & behind:
-                yield Happening(scan(host, self._deleted_of(host)), kind="scan", subject=host)
+                yield Happening(scan(host), kind="scan", subject=host)
 
     def _of_path(self, place: Place) -> Iterator[Happening]:
         if place in self.deleted:
@@ -129,7 +130,7 @@ class Storm:
             yield Happening(f"echo running > {place.directory}/state", kind="running", subject=place)
         if place not in self.offline:
             yield Happening(f"echo offline > {place.directory}/state", frozenset({place}), "offline", place)
-        if place.host not in self.unplugged:
+        if place.host not in self.unplugged and place.disk == FOUND_BY_SCAN:
             yield Happening(f"echo 1 > {place.directory}/delete", frozenset({place}), "delete", place)
 
     def _keep(self, chosen: Happening) -> None:
@@ -147,9 +148,8 @@ class Storm:
             {"unplug": self.unplugged.add, "online": self.unplugged.discard}[chosen.kind](subject)
 
 
-def scan(host: int, disks: Iterable[int]) -> str:
-    """Shell that has a host look for disks, and waits until those that were found know their sizes."""
+def scan(host: int) -> str:
+    """Shell that has a host look for its disks, and waits until those that it found know their sizes."""
     devices = f"/sys/bus/scsi/devices/{host}:0:1:*"
     known = f"[ $(cat {devices}/block/sd*/size | grep -vcx 0) -eq $(ls -d {devices} | wc -l) ]"
-    found = "".join(f"echo 0 1 {disk} > /sys/class/scsi_host/host{host}/scan; " for disk in sorted(disks))
-    return f"{found}until {known} 2> /dev/null; do sleep 0.1; done"
+    return f"echo - - - > /sys/class/scsi_host/host{host}/scan; until {known} 2> /dev/null; do sleep 0.1; done"

@@ -17,10 +17,12 @@ from tests.real_kernel.guest import Guest
 
 pytestmark = pytest.mark.vm
 
-DISKS, PATHS = 3, 2
+SEEN, CHANGED, REMOVED = 1, 2, 0
+"""The disks of the maps. Only disk 0 can be found by a scan after it was deleted."""
+PATHS = 2
 CONFIG = rigs.DAEMON_CONFIG.replace("defaults {", f"defaults {{\n\treservation_key {KEY}") + (
     "overrides {\n\tno_path_retry fail\n}\n"
-    f"multipaths {{\n\tmultipath {{\n\t\twwid {rigs.lio_name(0)}\n\t\talias data\n\t}}\n}}\n"
+    f"multipaths {{\n\tmultipath {{\n\t\twwid {rigs.lio_name(SEEN)}\n\t\talias data\n\t}}\n}}\n"
 )
 LIMIT = 300.0
 SAID = "/tmp/said"
@@ -48,7 +50,7 @@ def truth_of(daemon: Daemon) -> Truth:
         node, name, uuid = line.split()
         wwid = uuid.removeprefix("mpath-")
         maps[wwid] = TrueMap(name, wwid, node, paths_of(daemon.guest, node))
-    seen, changed, removed = (maps[rigs.lio_name(disk)] for disk in range(DISKS))
+    seen, changed, removed = (maps[rigs.lio_name(disk)] for disk in (SEEN, CHANGED, REMOVED))
     return Truth(seen=seen, changed=changed, removed=removed, pid=daemon.pid)
 
 
@@ -63,11 +65,10 @@ def truth_and_said(lasting: Callable[[str], Guest]) -> tuple[Truth, dict[str, Sa
     """What all of them said, in one go."""
     guest = lasting("6.1")
     guest.configure(CONFIG)
-    rigs.tcm_loop(guest, disks=DISKS, paths=PATHS)
+    rigs.tcm_loop(guest, disks=3, paths=PATHS)
     with running(guest) as daemon, programs(guest):
-        for disk in range(1, DISKS):
-            daemon.wait_paths(rigs.lio_name(disk), PATHS)
-        daemon.wait_paths("data", PATHS)
+        for name in ("data", rigs.lio_name(CHANGED), rigs.lio_name(REMOVED)):
+            daemon.wait_paths(name, PATHS)
         truth = truth_of(daemon)
         told = "".join(f"export {name}='{value}'\n" for name, value in truth.environment().items())
         path = f"export PATH={guest_programs.DIRECTORY}:$PATH\n"

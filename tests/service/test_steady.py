@@ -36,11 +36,11 @@ def test_regular_checks_begin_together(daemon: Virtual, monkeypatch: pytest.Monk
     begun = set()
     begin = checking.Checks.begin
 
-    def noted(self: checking.Checks, now: float) -> object:
+    def noted(self: checking.Checks, now: float, **named: int) -> object:
         before = self.wake_at
         if before is not None and before <= now:
             begun.add(now)
-        return begin(self, now)
+        return begin(self, now, **named)
 
     monkeypatch.setattr(checking.Checks, "begin", noted)
     daemon.live(60)
