@@ -16,12 +16,13 @@ from desired.observed import observe
 from desired.precedence import Layers
 from desired.selection import RDAC_PAGE, PathProfile, PathTraits, array_checker, path_profile, traits_of
 from desired.values import VpdVendor
+from observers import identity_3par
 from observers.checkers import rdac
 from observers.errors import ConfigError
 from observers.probe import WITH_IDENTITY, Probe, Probing, by_bus
 from observers.snapshot import Bus, DeviceName, Path, Snapshot
 
-_VENDOR_PAGES = {VpdVendor.HP3PAR: 0xC0}
+_VENDOR_PAGES = {VpdVendor.HP3PAR: identity_3par.PAGE}
 _NEVER_ASKED = frozenset({Verdict.BLACKLISTED, Verdict.NOT_A_DISK})
 
 

@@ -24,6 +24,7 @@ from controller.reconcile.waiting import MapMemory
 from controller.runtime.deciding import Decider
 from controller.runtime.world import World
 from desired.model import Desired, DesiredMap, FailbackMode
+from observers.identity_3par import PAGE, volume_name
 from observers.snapshot import DeviceName, Path, Snapshot, Wwid
 
 
@@ -72,6 +73,7 @@ def _path_lines(snapshot: Snapshot, desired: Desired, memory: Memory) -> dict[De
 
 
 def _path_line(path: Path, memory: PathMemory, priority: int | None, wanted: DesiredMap | None) -> PathLine:
+    page = path.vendor_pages.get(f"{PAGE:02x}")
     configured = wanted.properties.get("path_checker") if wanted is not None else None
     return PathLine(
         priority=priority,
@@ -79,6 +81,7 @@ def _path_line(path: Path, memory: PathMemory, priority: int | None, wanted: Des
         check_due=memory.due,
         check_interval=int(memory.interval),
         failures=memory.failures,
+        vendor_page=volume_name(page) if page is not None else "",
     )
 
 
