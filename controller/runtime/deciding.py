@@ -89,9 +89,15 @@ class Decider:
         self._fresh[dev] = memory
 
     @property
-    def care(self) -> MapCare:
+    def config(self) -> Config:
+        """The configuration in force."""
+        return self._config
+
+    @config.setter
+    def config(self, config: Config) -> None:
+        self._config = config
+        self.care = MapCare(path=path_care(global_settings(config)))
         """How paths are watched over that belong to no map yet."""
-        return MapCare(path=path_care(global_settings(self.config)))
 
     def names_of(self, wwid: Wwid) -> Sequence[DeviceName]:
         """The devices that were taken for paths of a map when it was last decided on."""
