@@ -21,7 +21,7 @@ pytestmark = pytest.mark.vm
 NAME, MOUNTED = "data", "/srv/data"
 WWID = rigs.debug_name(0)
 CONFIG = (
-    rigs.DAEMON_CONFIG.replace("defaults {", "defaults {\n\tno_path_retry queue")
+    rigs.DAEMON_CONFIG.replace("find_multipaths no", "find_multipaths greedy\n\tno_path_retry queue")
     + f"multipaths {{\n\tmultipath {{\n\t\twwid {WWID}\n\t\talias {NAME}\n\t}}\n}}\n"
 )
 PREPARE = f"""#!/bin/bash
@@ -78,6 +78,12 @@ class System:
         """Wait until dm uses so many paths."""
         self.wait_until(f"[ $(dmsetup status --noflush {NAME} | grep -Eo ' [0-9]+:[0-9]+ A ' | wc -l) -eq {count} ]")
 
+    def explain(self, disk: str) -> str:
+        """What is known of a disk, for failures."""
+        told = "journalctl -b -q --no-pager -o short-monotonic | grep -E 'udev|multipath'"
+        done = self.guest.run(f"udevadm info /dev/{disk}; multipath -v3 -u {disk}; {told}")
+        return done.out + done.err
+
     def journal(self, *matches: str) -> list[dict[str, str]]:
         """What the service told since the boot."""
         text = self.guest.sh(f"journalctl -b -q -o json -u mpathctl {' '.join(matches)}")
@@ -125,7 +131,7 @@ def test_to_others_a_path_is_a_member_of_a_map_and_the_map_a_disk(system: System
     guest = system.guest
     for disk in ("sda", "sdb"):
         said = guest.sh(f"udevadm info -q property /dev/{disk}").splitlines()
-        assert {"DM_MULTIPATH_DEVICE_PATH=1", "SYSTEMD_READY=0"} <= set(said)
+        assert {"DM_MULTIPATH_DEVICE_PATH=1", "SYSTEMD_READY=0"} <= set(said), system.explain(disk)
     guest.sh(f"multipathd reload map {NAME}; udevadm settle")  # after which nobody probes the content again
     said = guest.sh(f"udevadm info -q property /dev/mapper/{NAME}").splitlines()
     assert {"MPATH_DEVICE_READY=1", "MPATH_UNCHANGED=1", "ID_FS_TYPE=ext2"} <= set(said)
