@@ -67,6 +67,17 @@ def without_device(orders: Orders, name: DeviceName) -> Orders:
     return replace(orders, removed_paths=orders.removed_paths - {name}, failed_paths=orders.failed_paths - {name})
 
 
+def without_map(orders: Orders, wwid: Wwid) -> Orders:
+    """The orders when somebody else has removed a map (`dmsetup remove`): what is about to be detached is not to come
+    back before its paths do."""
+    return replace(orders, removed_maps=orders.removed_maps | {wwid})
+
+
+def nothing_removed(orders: Orders) -> Orders:
+    """The orders when all that there is is looked at anew, as by a reconfigure."""
+    return replace(orders, removed_paths=frozenset(), removed_maps=frozenset())
+
+
 def with_new_paths(orders: Orders, wwids: Iterable[Wwid]) -> Orders:
     """The orders when units have got paths that they had not when their maps were removed: somebody attached them."""
     return replace(orders, removed_maps=orders.removed_maps.difference(wwids))

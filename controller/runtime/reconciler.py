@@ -19,12 +19,13 @@ from dataclasses import replace
 from actuators.steps import CreateMap, ReloadMap
 from controller.reconcile import reservations, safety
 from controller.reconcile.forced import reload_all
-from controller.reconcile.orders import fulfilled, without_device
+from controller.reconcile.orders import fulfilled, nothing_removed, without_device, without_map
 from controller.runtime.applying import Work, divided
 from controller.runtime.checking import Checks
 from controller.runtime.cycle import Decision, Files
 from controller.runtime.deciding import Decider
 from controller.runtime.doing import Doing
+from controller.runtime.events import Kind, Level
 from controller.runtime.gathering import Gathering
 from controller.runtime.lanes import Finished, Lanes
 from controller.runtime.looking import Looking
@@ -35,7 +36,7 @@ from controller.runtime.world import Seen, World
 from desired.config import Config
 from observers.config_files import Texts
 from observers.host import Host
-from observers.snapshot import DeviceName, DmUuid, Path, PathState, Wwid, map_uuid
+from observers.snapshot import MPATH_PREFIX, DeviceName, DmUuid, Path, PathState, Wwid, map_uuid
 
 MOST_A_TURN = 256
 """Checks that are begun, and answers that are taken, before others get their turn: when a fabric goes down, thousands
@@ -107,6 +108,7 @@ class Reconciler:
         self._world.configured(texts)
         self._choose_anew()
         self._decider.memory = reservations.configured(self._decider.memory)
+        self._decider.orders = nothing_removed(self._decider.orders)
         self.allow_resize()
         self.decide_on_everything(now=now)
 
@@ -242,10 +244,18 @@ class Reconciler:
         for uuid in uuids:
             known = self._world.maps.get(uuid)
             if known is None:
+                self._map_gone(Wwid(uuid.removeprefix(MPATH_PREFIX)))
                 self.decide_on_everything(now=now)
             else:
                 self._checks.map_seen(known, now=now)
                 self._undecided.maps.add(known.wwid)
+
+    def _map_gone(self, wwid: Wwid) -> None:
+        """A map is there no more. If that was not our doing, somebody wants it to be gone."""
+        if wwid not in self._doing.busy and wwid in self._decider.wanted:
+            self._decider.orders = without_map(self._decider.orders, wwid)
+            name = self._decider.wanted[wwid].alias.value
+            self._teller.say(Level.NOTICE, Kind.DECIDED, f"{name} was removed by somebody else: left alone", map_=name)
 
     # ---- answers
 

@@ -359,7 +359,7 @@ class Service:
             self.server.timeout = uxsock_timeout(self.decider)
         if everything:
             wwids = frozenset(each.wwid for each in self.world.maps.values())
-            self.decider.orders = replace(self.decider.orders, reload=wwids, removed_maps=frozenset())
+            self.decider.orders = replace(self.decider.orders, reload=wwids)
 
 
 def udev_patience(decider: Decider) -> float:

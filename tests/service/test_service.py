@@ -2,11 +2,16 @@
 
 import pytest
 
+from actuators.apply import apply
+from actuators.steps import MapRef, RemoveMap, UdevFlags
 from controller.sandbox.host import SandboxHost
 from tests.service.virtual import Virtual
 
 DATA_DISKS = ("sdb", "sdd", "sdj", "sdl")
 """The paths of the map `data`."""
+
+FLUSHES = b"overrides {\n\tflush_on_last_del always\n}\n"
+"""By this a map without paths is removed."""
 
 
 @pytest.fixture
@@ -160,6 +165,51 @@ def test_a_map_removed_by_command_is_made_again_when_one_of_its_paths_is_added(d
     daemon.live(10)
     assert daemon.ask(f"add path {DATA_DISKS[0]}") == "ok\n"
     daemon.until(lambda: len(daemon.active("data")) == 4)
+
+
+def removed_by_somebody_else(daemon: Virtual, name: str) -> None:
+    """As `dmsetup remove` does it."""
+    live = daemon.map(name)
+    assert live is not None
+    step = RemoveMap(map=MapRef(live.uuid, live.name), udev=UdevFlags.NONE)
+    apply(daemon.host, (), [(step,)], udev_running=False)
+    daemon.until(lambda: daemon.map(name) is None)
+
+
+def test_a_map_removed_by_somebody_else_stays_away_until_its_unit_is_attached_again(daemon: Virtual) -> None:
+    removed_by_somebody_else(daemon, "data")
+    daemon.live(60)
+    assert daemon.map("data") is None
+    assert any("removed by somebody else" in event.text for event in daemon.events)
+    for disk in DATA_DISKS:
+        daemon.host.happen("delete", disk)
+    daemon.live(10)
+    daemon.host.happen("scan", "1")
+    daemon.host.happen("scan", "2")
+    daemon.until(lambda: len(daemon.active("data")) == 4)
+
+
+def test_what_was_removed_is_there_again_after_a_reconfigure(daemon: Virtual) -> None:
+    assert daemon.ask("del map data") == "ok\n"
+    assert daemon.ask("del path sdb") == "ok\n"
+    daemon.live(10)
+    assert daemon.ask("reconfigure") == "ok\n"
+    daemon.until(lambda: len(daemon.active("data")) == 4)
+
+
+def test_a_map_that_the_daemon_removed_itself_is_made_again_when_its_paths_are_back(daemon: Virtual) -> None:
+    config = daemon.host.read_file("/etc/multipath.conf")
+    daemon.host.replace_file("/etc/multipath.conf", config + FLUSHES, mode=0o644)
+    assert daemon.ask("reconfigure") == "ok\n"
+    daemon.live(5)
+    for disk in DATA_DISKS:
+        daemon.host.happen("delete", disk)
+    daemon.until(lambda: daemon.map("data") is None)
+    daemon.live(10)
+    daemon.host.happen("scan", "1")
+    daemon.host.happen("scan", "2")
+    daemon.until(lambda: len(daemon.active("data")) == 4)
+    assert not any("removed by somebody else" in event.text for event in daemon.events)
 
 
 def test_a_map_in_use_is_not_removed(daemon: Virtual) -> None:
