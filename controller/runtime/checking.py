@@ -24,11 +24,12 @@ from controller.reconcile.health import PathMemory
 from controller.reconcile.orders import seen
 from controller.runtime.agenda import Agenda
 from controller.runtime.caring import Caring
-from controller.runtime.check_dialogues import Asked, Finding, Told, check_again, finding_of, first_check, with_answers
+from controller.runtime.check_dialogues import Asked, Finding, Told, finding_of, with_answers
 from controller.runtime.deciding import Decider
 from controller.runtime.judging import Judge, change_of, group_of
 from controller.runtime.kernel_use import KernelUse
 from controller.runtime.lanes import Finished, Lanes
+from controller.runtime.questions import Questions
 from controller.runtime.steady import SteadyChecks
 from controller.runtime.telling import PathChange
 from controller.runtime.world import World
@@ -39,8 +40,7 @@ from desired.observed import observe
 from desired.probing import Prober
 from observers import sysfs
 from observers.asking import Dialogue
-from observers.checkers import Recollection, Task, sysfs_health
-from observers.checkers.judging import NOTHING
+from observers.checkers import sysfs_health
 from observers.dmtable import DevT
 from observers.errors import MpathError
 from observers.host import WatchHost
@@ -64,14 +64,11 @@ class Checks:
         self._host, self._world, self._decider, self._lanes = host, world, decider, lanes
         self._agenda = Agenda(self._due)
         self._expecting: set[DeviceName] = set()
-        self._recollections: dict[DeviceName, Recollection] = {}
-        self._probes: dict[DeviceName, Probe | None] = {}
+        self._questions = Questions(host.monotonic)
         self._unsaid: dict[DeviceName, Path] = {}
         """Paths as they were before sysfs was read again: what that changed is told with the answer of the check."""
         self._count = 0
         self._devs: dict[DeviceName, DevT] = {}
-        self._strangers: set[DeviceName] = set()
-        """The paths whose device was not asked everything yet."""
         self._again: set[DeviceName] = set()
         """The paths to which something happened while they were being asked."""
         self._overtaken: set[DeviceName] = set()
@@ -79,7 +76,6 @@ class Checks:
         self._used = KernelUse()
         self.sampled: set[DeviceName] = set()
         """The paths that are to be read from, since they failed twice in a short time."""
-        self._prober: Callable[[Path], Probe | None] = lambda _: None
         self._caring = Caring(world, decider)
         self._judge = Judge()
         self._steady = SteadyChecks(host, watched)
@@ -91,9 +87,8 @@ class Checks:
     def configured(self, config: Config) -> None:
         """Another configuration: what to ask is chosen anew."""
         snapshot = self._world.snapshot(_as_it_is)
-        self._prober = Prober(config, snapshot)
+        self._questions.choose_by(Prober(config, snapshot))
         self._judge.by(Identifier(config, observe(snapshot)))
-        self._probes.clear()
 
     def appeared(self, name: DeviceName, *, now: float) -> None:
         """A path that was not known, or another device under a known name."""
@@ -105,8 +100,8 @@ class Checks:
         self._count += 1
         memory = health.first(self._count, self._caring.of(path), now=now)
         self._devs[name] = path.dev
-        self._strangers.add(name)
-        if self._probe(path) is not None:
+        self._questions.new(name)
+        if self._questions.probe(path) is not None:
             self._expecting.add(name)
             memory = health.look_now(memory, now=now)
         self.remember(path, memory)
@@ -118,7 +113,7 @@ class Checks:
 
     def changed(self, name: DeviceName, *, now: float) -> None:
         """sysfs or udev say something else of a path than before."""
-        self._probes.pop(name, None)
+        self._questions.choose_anew(name)
         known = self._known(name)
         if known is None:
             return
@@ -184,12 +179,12 @@ class Checks:
             self.remember(path, health.sampled(memory, care, reads=reads, failed=failed, alone=alone, now=now))
 
     def _forget(self, name: DeviceName) -> None:
-        for names in (self.sampled, self._expecting, self._strangers, self._again, self._overtaken):
+        for names in (self.sampled, self._expecting, self._again, self._overtaken):
             names.discard(name)
         self._judge.forget(name)
         self._steady.forget(name)
-        for kept in (self._recollections, self._probes, self._unsaid):
-            kept.pop(name, None)
+        self._questions.forget(name)
+        self._unsaid.pop(name, None)
         dev = self._devs.pop(name, None)
         if dev is not None and self._world.name_of(dev) in (None, name):
             self._decider.remember_path(dev, None)
@@ -232,28 +227,28 @@ class Checks:
             return Finished(key=path.name, token=asked, finding=error, seconds=0.0)
 
     def _check(self, path: Path, now: float) -> Finished | None:
-        probe, memory = self._probe(path), self.memory(path)
+        probe, memory = self._questions.probe(path), self.memory(path)
         if probe is None or memory is None or not self._wanted(path):
             self._expecting.discard(path.name)  # it was to be asked when it appeared, and is not any more
             return None
         name, busy = path.name, self._lanes.busy(path.name)
         if not busy and self._asked_once_more(path, memory, probe, now):
             return None
-        introduces = name in self._strangers
+        introduces = self._questions.introduces(name)
         asked = Asked(name, self._world.incarnation(name), memory.identity.epoch, probe.checker, introduces)
         path = self._resampled(path)
         known = sysfs_health(self._host, path)
         if known is not None:
             if busy:
                 self._overtaken.add(name)
-            finding = Finding(path=replace(path, health=known), recollection=self._recollection(name))
+            finding = Finding(path=replace(path, health=known), recollection=self._questions.recollection(name))
             return Finished(key=name, token=replace(asked, by_kernel=True), finding=finding, seconds=0.0)
         if busy:
             self._again.add(name)  # what happened may have come too late for the question that is out
             self.remember(path, replace(memory, due=now + self._caring.of(path).polling_interval))
             return None
         memory = replace(memory, due=now + probe.checker_timeout + _GRACE)
-        self._ask(path, memory, with_answers(self._dialogue(path, probe)), asked, now)
+        self._ask(path, memory, with_answers(self._questions.dialogue(path, probe)), asked, now)
         return None
 
     def _ask(self, path: Path, memory: PathMemory, dialogue: Dialogue[Finding], token: object, now: float) -> None:
@@ -265,7 +260,7 @@ class Checks:
 
     def _asked_once_more(self, path: Path, memory: PathMemory, probe: Probe, now: float) -> bool:
         """Ask as the last time, if nothing has happened since."""
-        again = self._steady.again(path, memory, probe, partial(self._dialogue, path, probe))
+        again = self._steady.again(path, memory, probe, partial(self._questions.dialogue, path, probe))
         if again is None:
             self._steady.forget(path.name)
             return False
@@ -285,21 +280,6 @@ class Checks:
         if self._world.resampled(fresh):
             self._unsaid.setdefault(path.name, path)
         return fresh
-
-    def _dialogue(self, path: Path, probe: Probe) -> Dialogue[Finding]:
-        recollection = self._recollection(path.name)
-        task = Task(timeout=probe.checker_timeout, clock=self._host.monotonic, recollection=recollection)
-        if path.name in self._strangers:
-            return first_check(path, probe, task, self._prober)
-        return check_again(path, probe, task)
-
-    def _recollection(self, name: DeviceName) -> Recollection:
-        return self._recollections.get(name, NOTHING)
-
-    def _probe(self, path: Path) -> Probe | None:
-        if path.name not in self._probes:
-            self._probes[path.name] = self._prober(path)
-        return self._probes[path.name]
 
     # ---- answers
 
@@ -330,9 +310,7 @@ class Checks:
         self._expecting.discard(name)
         finding = finding_of(finished.finding, path, asked.checker)
         if isinstance(finished.finding, Finding):
-            self._recollections[name] = finding.recollection
-            if asked.introduces and not asked.by_kernel:
-                self._introduced(name, finding)
+            self._questions.answered(name, finding, introduced=asked.introduces and not asked.by_kernel)
         change = self._digest(path, memory, finding, asked, now, first=first)
         if name in self._again and not asked.by_kernel:
             self._again.discard(name)
@@ -353,20 +331,13 @@ class Checks:
 
     def _keep_if_steady(self, path: Path, finding: Finding, asked: Asked, old: PathMemory, new: PathMemory) -> None:
         """Keep a check that changed nothing of its path but when it is asked next."""
-        seen, probe = self._world.path(path.name), self._probe(path)
+        seen, probe = self._world.path(path.name), self._questions.probe(path)
         same = new.state.usable and replace(old, interval=new.interval, due=new.due) == new
         again = finding.asked and not asked.introduces and not self._caring.accounts(path)
         if same and again and seen is not None and probe is not None:
             self._steady.keep(seen, new, probe, finding, asked)
         else:
             self._steady.forget(path.name)
-
-    def _introduced(self, name: DeviceName, finding: Finding) -> None:
-        """A device was asked everything. If it did not say who it is, it is asked everything again."""
-        told = finding.path
-        if finding.identity is Told.NOT or told.inquiry_device is not None or told.nvme_identity is not None:
-            self._strangers.discard(name)
-            self._probes.pop(name, None)
 
     def _digest(
         self, path: Path, memory: PathMemory, finding: Finding, asked: Asked, now: float, *, first: bool

@@ -157,7 +157,7 @@ def _defects(virtual: Virtual) -> None:
     service = virtual.service
     for holder, name in (
         (service.decider, "some"), (service.decider, "everything"), (service.checks, "take"),
-        (service.checks, "_probe"), (service.portraitist, "state"), (service.noticer, "changes"),
+        (service.checks._questions, "probe"), (service.portraitist, "state"), (service.noticer, "changes"),
         (service.reconciler, "turn"),
     ):  # fmt: skip
         setattr(holder, name, _broken)

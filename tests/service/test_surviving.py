@@ -150,20 +150,20 @@ def test_a_defect_in_the_choice_of_what_to_ask_one_path_stops_that_path_only(
     daemon: Virtual, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     checks = daemon.service.checks
-    probe = checks._probe
+    probe = checks._questions.probe
 
     def broken(path: Path) -> object:
         if path.name == "sdd":
             raise ZeroDivisionError
         return probe(path)
 
-    monkeypatch.setattr(checks, "_probe", broken)
+    monkeypatch.setattr(checks._questions, "probe", broken)
     daemon.live(30)
     daemon.host.happen("offline", "sdb")
     daemon.until(lambda: daemon.active("data")["sdb"] is False)
     assert any("sdd" in text for text in defects(daemon))
     assert all(active for name, active in daemon.active("data").items() if name != "sdb")
-    monkeypatch.setattr(checks, "_probe", probe)
+    monkeypatch.setattr(checks._questions, "probe", probe)
     told = len(defects(daemon))
     daemon.live(60)
     assert len(defects(daemon)) == told, "it was asked again, in its time"
@@ -220,7 +220,7 @@ def test_a_path_that_was_to_be_asked_and_is_not_any_more_does_not_keep_the_start
 ) -> None:
     checks = daemon.service.checks
     checks._expecting.add(DeviceName("sda"))
-    monkeypatch.setattr(checks, "_probe", lambda _path: None)
+    monkeypatch.setattr(checks._questions, "probe", lambda _path: None)
     checks.look_now(DeviceName("sda"), now=daemon.host.monotonic())
     daemon.until(lambda: "sda" not in checks._expecting)
 
@@ -308,7 +308,9 @@ def test_maps_that_are_gone_leave_nothing_behind(daemon: Virtual) -> None:
     assert not service.reconciler._doing._repeats._counts.get(wwid)
     checks = service.checks
     present = set(service.world.names)
-    for kept in (checks._recollections, checks._probes, checks._judge._judged, checks._devs, checks._strangers):
+    questions = checks._questions
+    kept_of_questions = (questions._recollections, questions._probes, questions._strangers)
+    for kept in (*kept_of_questions, checks._judge._judged, checks._devs):
         assert set(kept) <= present
 
 
