@@ -38,3 +38,29 @@ class Agenda:
     def _holds(self, planned: float, name: DeviceName) -> bool:
         due = self._due_of(name)
         return due is not None and due <= planned
+
+
+SHARED = 8
+"""Paths of one host that are checked together: commands to one host at one time cost less than the same one by one."""
+
+_MOST_GROUPS = 1024
+"""After this many all are forgotten: an iSCSI session has a new host number at each login."""
+
+
+class Places:
+    """The places of paths among all that are checked over and over, which are spread evenly over time by them."""
+
+    def __init__(self) -> None:
+        self._count = 0
+        self._open: dict[str, tuple[int, int]] = {}
+
+    def take(self, group: str) -> int:
+        """The place of one more path of a group (a SCSI host)."""
+        place, free = self._open.get(group, (0, 0))
+        if not free:
+            if len(self._open) >= _MOST_GROUPS:
+                self._open.clear()
+            self._count += 1
+            place, free = self._count, SHARED
+        self._open[group] = place, free - 1
+        return place

@@ -22,7 +22,7 @@ from controller.reconcile import health
 from controller.reconcile.fencing import Sign, sign_of_sense
 from controller.reconcile.health import PathMemory
 from controller.reconcile.orders import seen
-from controller.runtime.agenda import Agenda
+from controller.runtime.agenda import Agenda, Places
 from controller.runtime.caring import Caring
 from controller.runtime.check_dialogues import Asked, Finding, Told, finding_of, with_answers
 from controller.runtime.deciding import Decider
@@ -67,7 +67,7 @@ class Checks:
         self._questions = Questions(host.monotonic)
         self._unsaid: dict[DeviceName, Path] = {}
         """Paths as they were before sysfs was read again: what that changed is told with the answer of the check."""
-        self._count = 0
+        self._places = Places()
         self._devs: dict[DeviceName, DevT] = {}
         self._again: set[DeviceName] = set()
         """The paths to which something happened while they were being asked."""
@@ -97,8 +97,7 @@ class Checks:
             return
         self._lanes.forget(name)
         self._forget(name)
-        self._count += 1
-        memory = health.first(self._count, self._caring.of(path), now=now)
+        memory = health.first(self._places.take(group_of(path)), self._caring.of(path), now=now)
         self._devs[name] = path.dev
         self._questions.new(name)
         if self._questions.probe(path) is not None:

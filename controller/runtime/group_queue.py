@@ -80,6 +80,19 @@ class GroupQueue(Generic[T]):
             if group in self._waiting and group not in self._turn:
                 self._takeable(group)
 
+    def following(self, group: str) -> Taken[T] | None:
+        """A thread has ended a job of a group: the group's next job, which takes no turn and wakes nobody; None: there
+        is none, and the thread is done with the group."""
+        with self._changed:
+            tickets = self._waiting.get(group)
+            if tickets and not self._closed:
+                taken = self._jobs.pop(tickets.popleft())
+                if not tickets and group not in self._turn:
+                    del self._waiting[group]
+                return taken
+        self.done(group)
+        return None
+
     def cancel(self, ticket: int) -> bool:
         """Take a job out again; False: a thread has it already, or had it."""
         with self._changed:

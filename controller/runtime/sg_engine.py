@@ -28,6 +28,9 @@ from observers.snapshot import DeviceName
 _MOST_AT_ONCE = 1024
 """Replies that are taken in one go."""
 
+_IN_A_ROW = 32
+"""Commands to one host that a thread sends before it looks whether another host has waited for longer."""
+
 _MOST_PREPARED = 2
 _LARGEST_PREPARED = 512
 """Of a node: commands that are kept ready, and the bytes of the largest answer to one; the memory of all is locked."""
@@ -163,13 +166,26 @@ class SgEngine:
 
     def _submit(self) -> None:
         while (taken := self._queue.take()) is not None:
-            try:
-                self._send(taken)
-            except Exception as error:  # noqa: BLE001 - whatever is wrong with a command, its thread must outlive it
-                self._refused.append(Answered(taken.ticket, error))
-                self._ring()
-            finally:
-                self._queue.done(taken.group)
+            self._send_all(taken)
+
+    def _send_all(self, first: Taken[_Job]) -> None:
+        """A command and those behind it to the same host, within reason."""
+        taken: Taken[_Job] | None = first
+        for _ in range(_IN_A_ROW):
+            if taken is None:
+                return
+            self._guarded_send(taken)
+            taken = self._queue.following(first.group)
+        if taken is not None:
+            self._guarded_send(taken)
+            self._queue.done(first.group)
+
+    def _guarded_send(self, taken: Taken[_Job]) -> None:
+        try:
+            self._send(taken)
+        except Exception as error:  # noqa: BLE001 - whatever is wrong with a command, its thread must outlive it
+            self._refused.append(Answered(taken.ticket, error))
+            self._ring()
 
     def _send(self, taken: Taken[_Job]) -> None:
         name, question = taken.job

@@ -46,7 +46,7 @@ def test_a_path_that_is_held_back_is_given_back_after_its_time_and_starts_afresh
 
 def test_a_path_that_is_held_back_is_checked_when_its_time_is_over() -> None:
     held = through(stored(UP), *flapping(3), care=ERRORS)
-    before = check(held, UP, now=NOW + 64, care=ERRORS)
+    before = check(held, UP, now=NOW + 65, care=ERRORS)
     assert before.due == NOW + 66
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from controller.runtime.engine import Doorbell, RealEngine, Threads
-from controller.runtime.group_queue import GroupQueue
+from controller.runtime.group_queue import GroupQueue, Taken
 from controller.runtime.lanes import Lanes, TimedOut
 from controller.runtime.workers import STACK_SIZE, Workers
 from observers.asking import Dialogue, DirectRead, read
@@ -104,6 +104,34 @@ def test_a_cancelled_job_is_skipped() -> None:
     assert (taken := queue.take()) is not None
     assert taken.job == "b"
     assert not queue.cancel(1)
+
+
+def job_of(taken: Taken[str] | None) -> str:
+    return "" if taken is None else taken.job
+
+
+def test_a_thread_can_go_on_with_its_group_which_stays_as_wide_as_it_may_be() -> None:
+    queue: GroupQueue[str] = GroupQueue(width=1)
+    for ticket, (group, job) in enumerate([("h0", "a"), ("h0", "b"), ("h1", "c"), ("h0", "d")]):
+        queue.put(group, ticket, job)
+    assert job_of(queue.take()) == "a"
+    assert job_of(queue.following("h0")) == "b"
+    assert job_of(queue.take()) == "c"
+    assert job_of(queue.following("h0")) == "d"
+    assert job_of(queue.following("h0")) == ""
+    queue.put("h0", 9, "e")
+    assert job_of(queue.take()) == "e"
+
+
+def test_a_thread_that_goes_on_leaves_no_group_behind_whose_turn_it_is() -> None:
+    queue: GroupQueue[str] = GroupQueue(width=2)
+    for ticket, (group, job) in enumerate([("h0", "a"), ("h0", "b"), ("h1", "c")]):
+        queue.put(group, ticket, job)
+    assert job_of(queue.take()) == "a"
+    assert job_of(queue.following("h0")) == "b"  # it was another thread's turn, which finds nothing there
+    assert job_of(queue.take()) == "c"
+    queue.put("h0", 9, "d")
+    assert job_of(queue.take()) == "d"
 
 
 def test_a_closed_queue_gives_nothing() -> None:
