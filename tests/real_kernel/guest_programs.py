@@ -20,7 +20,7 @@ REQUESTS = DIRECTORY / "requests"
 STAND_IN = f"""\
 #!/bin/bash
 mkfifo "{DIRECTORY}/$$"
-echo $$ > {REQUESTS}
+(echo $$ > {REQUESTS})  # by another process: this one's standard output must be what it was when it is looked at
 read -r status < "{DIRECTORY}/$$"
 exit "$status"
 """
