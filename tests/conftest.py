@@ -1,4 +1,4 @@
-"""For all tests: how long one may take says nothing on a machine that others use as well; and the slowest come first."""
+"""For all tests: how long one may take says nothing on a machine that others use, too; and the slowest come first."""
 
 import pytest
 from hypothesis import settings
