@@ -15,7 +15,7 @@ from tests.real_kernel import guest_programs, rigs
 from tests.real_kernel.daemon import Daemon, running
 from tests.real_kernel.guest import Guest
 
-pytestmark = pytest.mark.vm
+pytestmark = [pytest.mark.vm, pytest.mark.long]
 
 SEEN, CHANGED, REMOVED = 1, 2, 0
 """The disks of the maps. Only disk 0 can be found by a scan after it was deleted."""
