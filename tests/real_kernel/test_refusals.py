@@ -24,7 +24,9 @@ def test_without_permission_it_says_so_and_what_to_run(guest: Guest, words: tupl
 
 UNLOAD = """
 for each in dm_multipath dm_mod; do
-  for module in $(ls /sys/module/$each/holders 2> /dev/null) $each; do [ ! -d /sys/module/$module ] || rmmod $module; done
+  for module in $(ls /sys/module/$each/holders 2> /dev/null) $each; do
+    [ ! -d /sys/module/$module ] || rmmod $module
+  done
 done"""
 """Device-mapper with all that uses it, whatever other tests had the kernel load."""
 
