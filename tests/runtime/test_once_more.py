@@ -1,7 +1,6 @@
 """A check that asks as the last one did: the same finding for the same answers, a whole check for any other."""
 
 import errno
-from collections.abc import Callable
 
 import pytest
 
@@ -102,33 +101,31 @@ def test_what_differed_is_what_the_next_check_is_compared_with() -> None:
     assert converse(once_more(second, forbidden), Device(a="a", b="x", c="c")) is second
 
 
-def test_a_dialogue_that_is_given_up_is_closed() -> None:
-    closed = []
+class Watched:
+    """Whole dialogues, and how many of them were closed."""
 
-    def watched() -> Dialogue[Finding]:
+    def __init__(self) -> None:
+        self.closed = 0
+
+    def __call__(self) -> Dialogue[Finding]:
         try:
             return (yield from whole())
         finally:
-            closed.append(True)
+            self.closed += 1
 
-    dialogue: Dialogue[Finding] = with_answers(watched())
+
+def test_a_dialogue_that_is_given_up_is_closed() -> None:
+    watched = Watched()
+    dialogue = with_answers(watched())
     next(dialogue)
     dialogue.close()
-    assert closed == [True]
+    assert watched.closed == 1
 
 
 def test_one_that_differed_and_is_given_up_is_closed() -> None:
-    closed = []
-
-    def watched() -> Dialogue[Finding]:
-        try:
-            return (yield from whole())
-        finally:
-            closed.append(True)
-
-    make: Callable[[], Dialogue[Finding]] = watched
-    dialogue = once_more(first_finding(), make)
+    watched = Watched()
+    dialogue = once_more(first_finding(), watched)
     next(dialogue)
     dialogue.send(reply("x"))
     dialogue.close()
-    assert closed == [True]
+    assert watched.closed == 1
