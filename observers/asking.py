@@ -59,8 +59,27 @@ class CcissReady:
     timeout: float
 
 
-Question = ScsiCommand | DirectRead | NvmeAdmin | CcissReady
-Answer = ScsiReply | Block | bytes | bool
+@dataclass(frozen=True, slots=True)
+class Repeat:
+    """Commands with what each was answered before: to be asked again, in order, until one is answered otherwise.
+
+    One question for all that a check asks again and again. Answered by a `Repeated`.
+    """
+
+    asked: tuple[tuple[ScsiCommand, ScsiReply], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Repeated:
+    """How many commands were answered as before. `other`: what the next one brought instead; None: there is none."""
+
+    same: int
+    other: ScsiReply | OSError | None = None
+
+
+Single = ScsiCommand | DirectRead | NvmeAdmin | CcissReady
+Question = Single | Repeat
+Answer = ScsiReply | Block | bytes | bool | Repeated
 
 F = TypeVar("F")
 Dialogue = Generator[Question, Answer, F]
@@ -83,6 +102,14 @@ def read(question: DirectRead) -> Dialogue[Block]:
     return block
 
 
+def repeated(question: Repeat) -> Dialogue[Repeated]:
+    """Likewise for commands that were answered before."""
+    found = yield question
+    if not isinstance(found, Repeated):
+        raise TypeError(f"commands that were repeated were answered by {type(found).__name__}")
+    return found
+
+
 def nvme(command: NvmeAdmin) -> Dialogue[bytes]:
     """Likewise for an NVMe admin command."""
     data = yield command
@@ -99,6 +126,18 @@ def cciss(question: CcissReady) -> Dialogue[bool]:
     return ready
 
 
+def again(repeat: Repeat) -> Dialogue[Repeated]:
+    """The commands of a `Repeat` one by one, for who asks them so."""
+    for place, (command, before) in enumerate(repeat.asked):
+        try:
+            reply = yield from scsi(command)
+        except OSError as error:
+            return Repeated(place, error)
+        if reply != before:
+            return Repeated(place, reply)
+    return Repeated(len(repeat.asked))
+
+
 def put(host: ReadHost, name: DeviceName, question: Question) -> Answer:
     """Ask a device one question and wait for the answer. `OSError`: the kernel refused."""
     match question:
@@ -113,6 +152,8 @@ def put(host: ReadHost, name: DeviceName, question: Question) -> Answer:
             )  # fmt: skip
         case CcissReady():
             return host.cciss_ready(name, timeout=question.timeout)
+        case Repeat():
+            return ask(host, name, again(question))
 
 
 def converse(dialogue: Dialogue[F], answer: Callable[[Question], Answer]) -> F:

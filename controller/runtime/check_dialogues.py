@@ -10,9 +10,10 @@ from enum import Enum
 
 from controller.runtime.lanes import TimedOut
 from observers import examination
-from observers.asking import Answer, Dialogue, Question
+from observers.asking import Answer, Dialogue, Question, Repeat, ScsiCommand, repeated
 from observers.checkers import Recollection, Task, pending
 from observers.checkers.judging import NOTHING
+from observers.host import ScsiReply
 from observers.kernel.scsi import Sense
 from observers.probe import Probe
 from observers.snapshot import DeviceName, Gap, Health, Path, PathState
@@ -96,17 +97,42 @@ def with_answers(dialogue: Dialogue[Finding]) -> Dialogue[Finding]:
     return _going_on(dialogue, (), None)
 
 
-def once_more(known: Finding, whole: Callable[[], Dialogue[Finding]]) -> Dialogue[Finding]:
+def repetition(known: Finding) -> Repeat | None:
+    """All that was asked for a finding, as one question; None: not all of it were SCSI commands."""
+    commands = tuple(
+        (question, answer)
+        for question, answer in known.asked
+        if isinstance(question, ScsiCommand) and isinstance(answer, ScsiReply)
+    )
+    return Repeat(commands) if len(commands) == len(known.asked) else None
+
+
+def once_more(known: Finding, repeat: Repeat | None, whole: Callable[[], Dialogue[Finding]]) -> Dialogue[Finding]:
     """What was asked for a finding, asked again: that very finding if all answers are the same, else the one of a whole
-    dialogue, which is given the answers that were the same before it goes on."""
-    for place, (question, answer) in enumerate(known.asked):
+    dialogue, which is given the answers that were the same before it goes on. `repeat`: the finding's `repetition`."""
+    same, given = yield from (_one_by_one(known.asked) if repeat is None else _at_once(repeat))
+    return known if given is None else (yield from _going_on(whole(), known.asked[:same], given))
+
+
+def _at_once(repeat: Repeat) -> Dialogue[tuple[int, Answer | OSError | None]]:
+    """How many answers were the same, and the first that was not."""
+    try:
+        found = yield from repeated(repeat)
+    except OSError as error:
+        return 0, error
+    return found.same, found.other
+
+
+def _one_by_one(asked: tuple[tuple[Question, Answer], ...]) -> Dialogue[tuple[int, Answer | OSError | None]]:
+    """Likewise, of questions of any kind."""
+    for place, (question, answer) in enumerate(asked):
         try:
             given: Answer | OSError = yield question
         except OSError as error:
             given = error
         if given != answer:
-            return (yield from _going_on(whole(), known.asked[:place], given))
-    return known
+            return place, given
+    return len(asked), None
 
 
 def _going_on(

@@ -6,6 +6,7 @@ stuck behind it and no more. It must never run a job.
 """
 
 from collections import Counter, deque
+from collections.abc import Iterator
 from threading import Condition, Lock
 from typing import Generic, NamedTuple, TypeVar
 
@@ -92,6 +93,18 @@ class GroupQueue(Generic[T]):
                 return taken
         self.done(group)
         return None
+
+    def in_a_row(self, first: Taken[T], most: int) -> Iterator[Taken[T]]:
+        """A job and those behind it in its group, so many at most; at the end the thread is done with the group."""
+        taken: Taken[T] | None = first
+        for _ in range(most - 1):
+            if taken is None:
+                return
+            yield taken
+            taken = self.following(first.group)
+        if taken is not None:
+            yield taken
+            self.done(first.group)
 
     def cancel(self, ticket: int) -> bool:
         """Take a job out again; False: a thread has it already, or had it."""

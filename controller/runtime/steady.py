@@ -18,8 +18,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from controller.reconcile.health import PathMemory
-from controller.runtime.check_dialogues import Finding, once_more
-from observers.asking import Dialogue
+from controller.runtime.check_dialogues import Finding, once_more, repetition
+from observers.asking import Dialogue, Repeat
 from observers.host import WatchHost
 from observers.probe import Probe
 from observers.snapshot import Bus, DeviceName, Path
@@ -27,12 +27,14 @@ from observers.snapshot import Bus, DeviceName, Path
 
 @dataclass(slots=True)
 class _Kept:
-    """What a check began with and what it brought. `handles`: of attributes that have to read as `expected`."""
+    """What a check began with and what it brought. `repeat`: its questions as one. `handles`: of attributes that have
+    to read as `expected`."""
 
     path: Path
     memory: PathMemory
     probe: Probe
     finding: Finding
+    repeat: Repeat | None
     token: object
     handles: tuple[int, ...]
     expected: list[bytes]
@@ -61,7 +63,7 @@ class SteadyChecks:
             return None
         if kept.handles and self._host.sample_attributes(kept.handles) != kept.expected:
             return None
-        return once_more(kept.finding, whole), kept.token
+        return once_more(kept.finding, kept.repeat, whole), kept.token
 
     def found_the_same(self, finding: object, path: Path, memory: PathMemory) -> bool:
         """Whether a check found what the last one did, and nothing has happened to its path meanwhile."""
@@ -77,7 +79,9 @@ class SteadyChecks:
         self.forget(path.name)
         handles = self._open(path)
         if handles is not None:
-            self._kept[path.name] = _Kept(path, memory, probe, finding, token, handles, _expected(path))
+            self._kept[path.name] = _Kept(
+                path, memory, probe, finding, repetition(finding), token, handles, _expected(path)
+            )  # fmt: skip
 
     def forget(self, name: DeviceName) -> None:
         """The next check of a path is a whole one."""

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from controller.sandbox.disk_words import DID_NO_CONNECT, DiskState, Link
 from controller.sandbox.disks import Disk
 from controller.sandbox.host import SandboxHost
-from observers.asking import Question, ScsiCommand, put
+from observers.asking import Question, Repeat, Repeated, ScsiCommand, Single, put
 from observers.engine import Answered
 from observers.host import ScsiReply
 from observers.snapshot import DeviceName
@@ -20,15 +20,31 @@ from observers.snapshot import DeviceName
 
 @dataclass(slots=True)
 class _Out:
-    """A question that is out. `until`: when a silent disk's command ends; None: it was not silent so far."""
+    """A question that is out. `until`: when a silent disk's command ends; None: it was not silent so far. `place`: in a
+    `Repeat`, of the command that is out."""
 
     ticket: int
     name: DeviceName
     group: str
     question: Question
+    place: int = 0
     until: float | None = None
     held_back: bool = False
     """Its device was open when the transport blocked it, so that opening can refuse nothing any more."""
+
+    @property
+    def asks(self) -> Single:
+        """What is asked now."""
+        return self.question.asked[self.place][0] if isinstance(self.question, Repeat) else self.question
+
+    def goes_on(self, answer: object) -> object | None:
+        """What came of it; None: the next of its commands is out now."""
+        if not isinstance(self.question, Repeat):
+            return answer
+        if answer != self.question.asked[self.place][1]:
+            return Repeated(self.place, answer) if isinstance(answer, ScsiReply | OSError) else answer
+        self.place, self.until, self.held_back = self.place + 1, None, False
+        return Repeated(self.place) if self.place == len(self.question.asked) else None
 
 
 class SandboxEngine:
@@ -63,12 +79,20 @@ class SandboxEngine:
 
     def completed(self) -> list[Answered]:
         """See `Engine`."""
-        answered = self._take(lambda out: not self._waits(out))
+        answered = [each for out in self._take(lambda out: not self._waits(out)) for each in self._answered(out)]
         calls, self._calls = self._calls, []
-        return [
-            *(Answered(out.ticket, self._answer(out)) for out in answered),
-            *(Answered(ticket, _called(function)) for ticket, function in calls),
-        ]
+        return [*answered, *(Answered(ticket, _called(function)) for ticket, function in calls)]
+
+    def _answered(self, out: _Out) -> list[Answered]:
+        """What came of a question; nothing while a command of it waits."""
+        finished = None
+        while finished is None:
+            if self._waits(out):
+                self._out.append(out)
+                self._count[out.group] += 1
+                return []
+            finished = out.goes_on(self._answer(out))
+        return [Answered(out.ticket, finished)]
 
     def _take(self, wanted: Callable[[_Out], bool]) -> list[_Out]:
         """Take some of what is out."""
@@ -106,12 +130,12 @@ class SandboxEngine:
             return True
         clock = self._host.kernel.clock
         if out.until is None:
-            out.until = clock.now + out.question.timeout
-            clock.after(out.question.timeout, _nothing)  # something to wait for
+            out.until = clock.now + out.asks.timeout
+            clock.after(out.asks.timeout, _nothing)  # something to wait for
         return clock.now < out.until
 
     def _answer(self, out: _Out) -> object:
-        disk, question = self._host.kernel.disk(out.name), out.question
+        disk, question = self._host.kernel.disk(out.name), out.asks
         given_up = disk is not None and disk.state is not DiskState.RUNNING
         if given_up and out.held_back and isinstance(question, ScsiCommand):
             return ScsiReply(status=0, host_status=DID_NO_CONNECT, driver_status=0, sense=b"", data=b"")

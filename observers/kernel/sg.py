@@ -1,16 +1,20 @@
-"""SCSI commands that nobody waits for: the character device /dev/sgN, written, polled and read (scsi/sg.h, version 3).
+"""SCSI commands through the character device /dev/sgN (scsi/sg.h, version 3): written, polled and read, or waited for.
 
 In: a command, and descriptors. Out: what was written, and what came back. `Command` owns the memory that the header
 points at: it must be kept until its reply was read, or the node was closed. The header and its meaning are in
-`observers.kernel.scsi`. This module must never wait for a reply, and never send what does not only read.
+`observers.kernel.scsi`. This module must never wait but in `Command.ask`, and never send what does not only
+read.
 
 Facts (drivers/scsi/sg.c of Linux 6.1): write() of a header starts the command and may sleep for a free tag of the host;
 the data arrive in the caller's memory when the reply is read, not before; poll() says POLLIN when a reply is there and
-POLLHUP when the device was removed. Each open node costs 32 KiB of the kernel's memory (`def_reserved_size`).
+POLLHUP when the device was removed. SG_IO on a node waits, first for the end of an error recovery of the host, and
+poll() says nothing of its reply, though who waits there is woken by it. Each open node costs 32 KiB of the kernel's
+memory (`def_reserved_size`).
 """
 
 import ctypes
 import errno
+import fcntl
 import os
 import struct
 
@@ -23,7 +27,9 @@ _PACK_ID = struct.Struct("@i")
 _LARGEST_ID = 2**31 - 1
 
 _RESULT_AT = struct.calcsize("@iiBBHIPPPIIiP")
-_STATUS = slice(_RESULT_AT, _RESULT_AT + struct.calcsize("@4B2H"))
+_SAID = slice(_RESULT_AT, _RESULT_AT + struct.calcsize("@4B2Hi"))
+"""What is said of a command: its status, and how many bytes of the memory were not filled."""
+
 _ALL_GOOD = bytes(struct.calcsize("@4B2H"))
 """The status, the bytes of sense data, the transport's and the driver's status, when nothing is the matter."""
 
@@ -47,7 +53,7 @@ def open_node(path: str) -> int:
 class Command:
     """A command and the memory that the kernel reads and fills. It may be sent again when its reply was received."""
 
-    __slots__ = ("_cdb", "_data", "_header", "_identity", "_sense")
+    __slots__ = ("_cdb", "_data", "_header", "_identity", "_known", "_sense")
 
     def __init__(self, cdb: bytes, *, reply_length: int, timeout: float) -> None:
         if not scsi.reads_only(cdb):
@@ -58,6 +64,13 @@ class Command:
         rooms = [_room(buffer) for buffer in (self._cdb, self._sense, self._data)]
         self._header = scsi.pack_sg_io(cdb=rooms[0], sense=rooms[1], data=rooms[2], timeout=timeout)
         self._identity = 0
+        self._known: tuple[bytes, bytes, ScsiReply] | None = None
+
+    def ask(self, descriptor: int) -> ScsiReply:
+        """Send it and wait for its reply (SG_IO). ENXIO, ENODEV: the device is offline, or was removed."""
+        header = bytearray(self._header)
+        fcntl.ioctl(descriptor, scsi.SG_IO, header)
+        return self._reply(bytes(header))
 
     def send(self, descriptor: int, ticket: int) -> None:
         """Start it under a ticket; this may sleep while the SCSI host has no free tag."""
@@ -69,9 +82,18 @@ class Command:
         header = os.read(descriptor, scsi.SG_IO_HDR_SIZE)
         if len(header) != scsi.SG_IO_HDR_SIZE or identity(header) != self._identity:
             raise OSError(errno.EBADMSG, "the reply is not to this command")
-        if len(self._data) == 0 and header[_STATUS] == _ALL_GOOD:
+        return self._reply(header)
+
+    def _reply(self, header: bytes) -> ScsiReply:
+        """The reply that is in a header and in the memory; the one of the last time, if it is the same again."""
+        said, data = header[_SAID], self._data.raw
+        if not data and said.startswith(_ALL_GOOD):
             return _GOOD
-        return scsi.unpack_sg_io(header, sense=self._sense.raw, data=self._data.raw)
+        if self._known is not None and said == self._known[0] and data == self._known[1]:
+            return self._known[2]
+        reply = scsi.unpack_sg_io(header, sense=self._sense.raw, data=data)
+        self._known = (said, data, reply) if said.startswith(_ALL_GOOD) else None
+        return reply
 
 
 def with_identity(header: bytes, number: int) -> bytes:

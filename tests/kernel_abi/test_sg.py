@@ -1,13 +1,17 @@
 """Commands by sg nodes: what is written, and which replies are theirs."""
 
+import ctypes
 import errno
+import fcntl
 import os
 import socket
 import stat
+import struct
 from collections.abc import Iterator
 
 import pytest
 
+from observers.host import ScsiReply
 from observers.kernel import scsi
 from observers.kernel.netlink import NETLINK_KOBJECT_UEVENT, NetlinkSocket
 from observers.kernel.sg import Command, identity, node, with_identity
@@ -77,6 +81,50 @@ def test_data_come_with_a_good_status_too(ends: tuple[socket.socket, socket.sock
     command.send(ours.fileno(), 1)
     device.send(reply_to(device.recv(4096)))
     assert command.receive(ours.fileno()).data == bytes(96)
+
+
+class Device:
+    """Stands in for SG_IO: says so many bytes, and how many of the room were left."""
+
+    def __init__(self, data: bytes, *, status: int = 0) -> None:
+        self.data, self.status = data, status
+        self.calls: list[tuple[int, int]] = []
+
+    def ioctl(self, descriptor: int, request: int, header: bytearray) -> int:
+        self.calls.append((descriptor, request))
+        room, address = struct.unpack_from("=IQ", header, 12)  # dxfer_len, dxferp
+        if room:
+            ctypes.memmove(address, self.data, min(room, len(self.data)))
+        header[:] = reply_to(bytes(header), status=self.status, left=max(0, room - len(self.data)))
+        return 0
+
+
+def test_a_command_that_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    device = Device(b"eight bytes"[:8])
+    monkeypatch.setattr(fcntl, "ioctl", device.ioctl)
+    command = Command(scsi.inquiry(), reply_length=96, timeout=30.0)
+    assert command.ask(17) == ScsiReply(status=0, host_status=0, driver_status=0, sense=b"", data=b"eight by")
+    assert device.calls == [(17, scsi.SG_IO)]
+
+
+def test_a_reply_that_is_the_same_again_is_the_same_object_and_any_other_is_not(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    device = Device(b"a")
+    monkeypatch.setattr(fcntl, "ioctl", device.ioctl)
+    command = Command(scsi.inquiry(), reply_length=96, timeout=30.0)
+    first = command.ask(3)
+    assert command.ask(3) is first
+    device.data = b"b"
+    assert command.ask(3).data == b"b"
+    device.data = b"bc"
+    assert command.ask(3).data == b"bc"
+    device.data = b"b"
+    assert command.ask(3).data == b"b"  # though the memory still says "bc"
+    device.status = 2
+    assert command.ask(3).status == 2
+    device.status = 0
+    assert command.ask(3).status == 0
 
 
 def test_what_does_not_only_read_is_refused() -> None:

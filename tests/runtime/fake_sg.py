@@ -18,14 +18,14 @@ _RESULT_AT = scsi.SG_IO_HDR_SIZE - struct.calcsize("@4B2HiII0P")
 _RESULT = struct.Struct("@4B2HiII")
 
 
-def reply_to(header: bytes, *, status: int = 0, host_status: int = 0) -> bytes:
-    """The header that the driver gives back."""
-    result = _RESULT.pack(status, status, 0, 0, host_status, 0, 0, 0, 0)
+def reply_to(header: bytes, *, status: int = 0, host_status: int = 0, left: int = 0) -> bytes:
+    """The header that the driver gives back. `left`: bytes of the memory that were not filled."""
+    result = _RESULT.pack(status, status, 0, 0, host_status, 0, left, 0, 0)
     return header[:_RESULT_AT] + result + header[_RESULT_AT + len(result) :]
 
 
 class FakeNodes:
-    """`locate` and `open_file` for an `SgEngine`."""
+    """`locate` and `open_file` for `Nodes`."""
 
     def __init__(self) -> None:
         self._changed = threading.Condition()
@@ -50,6 +50,8 @@ class FakeNodes:
             fill(filler)
             os.close(filler)
         with self._changed:
+            if path in self.devices:
+                self.devices[path].close()
             descriptor = self.descriptors[path] = ours.detach()
             self.devices[path] = theirs
             self.opened.append(path)

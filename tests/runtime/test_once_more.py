@@ -1,11 +1,13 @@
 """A check that asks as the last one did: the same finding for the same answers, a whole check for any other."""
 
 import errno
+from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 
-from controller.runtime.check_dialogues import Finding, once_more, with_answers
-from observers.asking import Answer, Dialogue, Question, ScsiCommand, converse
+from controller.runtime.check_dialogues import Finding, once_more, repetition, with_answers
+from observers.asking import Answer, CcissReady, Dialogue, Question, Repeat, ScsiCommand, again, converse
 from observers.host import ScsiReply
 from observers.snapshot import Gap, Path
 from tests.builders import scsi_path, unit_wwid
@@ -44,6 +46,8 @@ class Device:
         self.asked: list[Question] = []
 
     def __call__(self, question: Question) -> Answer:
+        if isinstance(question, Repeat):
+            return converse(again(question), self)
         self.asked.append(question)
         assert isinstance(question, ScsiCommand)
         answer = self._answers[question]
@@ -70,12 +74,35 @@ def test_a_finding_with_a_question_that_was_refused_has_none() -> None:
     assert converse(with_answers(whole()), Device(a="a", b=errno.EIO, c="c")).asked == ()
 
 
-def test_the_same_answers_are_the_same_finding_and_no_whole_check() -> None:
+def once(known: Finding, make: Callable[[], Dialogue[Finding]]) -> Dialogue[Finding]:
+    """As one question, which is how commands are asked again."""
+    repeat = repetition(known)
+    assert repeat is not None
+    return once_more(known, repeat, make)
+
+
+def one_by_one(known: Finding, make: Callable[[], Dialogue[Finding]]) -> Dialogue[Finding]:
+    """As questions of other kinds are asked again."""
+    return once_more(known, None, make)
+
+
+WAYS = [pytest.param(once, id="as one question"), pytest.param(one_by_one, id="one by one")]
+Way = Callable[[Finding, Callable[[], Dialogue[Finding]]], Dialogue[Finding]]
+
+
+def test_what_are_not_only_commands_is_not_one_question() -> None:
+    known = first_finding()
+    assert repetition(replace(known, asked=(*known.asked, (CcissReady(timeout=1.0), True)))) is None
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_the_same_answers_are_the_same_finding_and_no_whole_check(way: Way) -> None:
     known, device = first_finding(), Device(a="a", b="b", c="c")
-    assert converse(once_more(known, forbidden), device) is known
+    assert converse(way(known, forbidden), device) is known
     assert device.asked == [FIRST, SECOND, THIRD]
 
 
+@pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize(
     ("answers", "expected", "questions"),
     [
@@ -87,18 +114,18 @@ def test_the_same_answers_are_the_same_finding_and_no_whole_check() -> None:
     ],
 )
 def test_another_answer_makes_it_a_whole_check_that_asks_nothing_twice(
-    answers: dict[str, str | int], expected: str, questions: int
+    answers: dict[str, str | int], expected: str, questions: int, way: Way
 ) -> None:
     known, device = first_finding(), Device(**answers)
-    finding = converse(once_more(known, whole), device)
+    finding = converse(way(known, whole), device)
     assert finding is not known
     assert told(finding) == expected
     assert device.asked == [FIRST, SECOND, THIRD][:questions]
 
 
 def test_what_differed_is_what_the_next_check_is_compared_with() -> None:
-    second = converse(once_more(first_finding(), whole), Device(a="a", b="x", c="c"))
-    assert converse(once_more(second, forbidden), Device(a="a", b="x", c="c")) is second
+    second = converse(once(first_finding(), whole), Device(a="a", b="x", c="c"))
+    assert converse(once(second, forbidden), Device(a="a", b="x", c="c")) is second
 
 
 class Watched:
@@ -124,8 +151,16 @@ def test_a_dialogue_that_is_given_up_is_closed() -> None:
 
 def test_one_that_differed_and_is_given_up_is_closed() -> None:
     watched = Watched()
-    dialogue = once_more(first_finding(), watched)
+    dialogue = one_by_one(first_finding(), watched)
     next(dialogue)
     dialogue.send(reply("x"))
     dialogue.close()
     assert watched.closed == 1
+
+
+def test_one_question_that_no_device_could_be_asked_is_a_whole_check_with_that_error() -> None:
+    dialogue = once(first_finding(), whole)
+    assert isinstance(next(dialogue), Repeat)
+    with pytest.raises(StopIteration) as end:
+        dialogue.throw(OSError(errno.ENODEV, "gone"))
+    assert told(end.value.value) == f"error {errno.ENODEV}"

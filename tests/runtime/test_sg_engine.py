@@ -7,8 +7,9 @@ from collections.abc import Iterator
 import pytest
 
 from controller.runtime.engine import Doorbell
-from controller.runtime.sg_engine import NoNode, SgEngine
-from observers.asking import ScsiCommand
+from controller.runtime.sg_engine import SgEngine
+from controller.runtime.sg_nodes import Job, Nodes, NoNode
+from observers.asking import Repeat, Repeated, ScsiCommand
 from observers.engine import Answered
 from observers.host import ScsiReply
 from observers.snapshot import DeviceName
@@ -22,16 +23,15 @@ class Rig:
 
     def __init__(self) -> None:
         self.nodes, self.bell = FakeNodes(), Doorbell()
-        self.engine = SgEngine(
-            FakeHost(), threads=2, ring=self.bell.ring, locate=self.nodes.locate, open_file=self.nodes.open_file
-        )
+        self.open = Nodes(FakeHost(), locate=self.nodes.locate, open_file=self.nodes.open_file)
+        self.engine = SgEngine(self.open, threads=2, ring=self.bell.ring)
 
-    def submit(self, ticket: int, name: str, group: str = "host0", question: ScsiCommand = TUR) -> None:
-        self.engine.submit(ticket, DeviceName(name), group, question)
+    def submit(self, ticket: int, name: str, group: str = "host0", question: ScsiCommand | Repeat = TUR) -> None:
+        self.engine.submit(Job(ticket, DeviceName(name), group, question))
 
     def replies(self) -> list[Answered]:
         """The next replies."""
-        assert readable(self.engine.fileno())
+        assert readable(self.open.fileno())
         return self.engine.completed()
 
     def refusals(self) -> list[Answered]:
@@ -46,6 +46,7 @@ def rig() -> Iterator[Rig]:
     made = Rig()
     yield made
     made.engine.close()
+    made.open.close()
     made.nodes.close()
     for thread in made.engine.threads:
         thread.join(PATIENCE)
@@ -72,7 +73,7 @@ def test_a_node_is_opened_once_and_kept(rig: Rig) -> None:
         rig.nodes.answer("sda")
         rig.replies()
     assert rig.nodes.opened == ["sda"]
-    assert rig.engine.open_nodes == 1
+    assert len(rig.open) == 1
 
 
 def test_a_silent_disk_keeps_no_other(rig: Rig) -> None:
@@ -140,7 +141,7 @@ def test_removing_a_device_answers_what_is_out_and_closes_the_node(rig: Rig) -> 
     rig.nodes.remove("sda")
     (answered,) = rig.replies()
     assert isinstance(answered.answer, OSError)
-    assert rig.engine.open_nodes == 0
+    assert len(rig.open) == 0
 
 
 def test_removing_an_idle_device_closes_the_node_and_says_nothing(rig: Rig) -> None:
@@ -149,7 +150,7 @@ def test_removing_an_idle_device_closes_the_node_and_says_nothing(rig: Rig) -> N
     rig.replies()
     rig.nodes.remove("sda")
     assert rig.replies() == []
-    assert rig.engine.open_nodes == 0
+    assert len(rig.open) == 0
 
 
 def test_the_next_command_after_a_removal_goes_to_the_device_that_has_the_name_then(rig: Rig) -> None:
@@ -167,9 +168,9 @@ def test_the_next_command_after_a_removal_goes_to_the_device_that_has_the_name_t
 def test_a_forgotten_node_is_closed_with_its_command(rig: Rig) -> None:
     rig.submit(1, "sda")
     rig.nodes.command("sda")
-    rig.engine.forget(DeviceName("sda"))
+    rig.open.forget(DeviceName("sda"))
     assert rig.nodes.command("sda") == b""  # the end of the node: nothing has it open any more
-    assert rig.engine.open_nodes == 0
+    assert len(rig.open) == 0
 
 
 def test_a_node_that_a_thread_is_writing_to_is_closed_by_that_thread(rig: Rig) -> None:
@@ -177,9 +178,9 @@ def test_a_node_that_a_thread_is_writing_to_is_closed_by_that_thread(rig: Rig) -
     rig.submit(1, "sda")
     device = rig.nodes.device("sda")
     descriptor = rig.nodes.descriptors["sda"]
-    while rig.engine.open_nodes == 0:  # it is open, and will be known in an instant
+    while len(rig.open) == 0:  # it is open, and will be known in an instant
         pass
-    rig.engine.forget(DeviceName("sda"))
+    rig.open.forget(DeviceName("sda"))
     os.fstat(descriptor)
     device.close()
     (answered,) = rig.refusals()
@@ -202,3 +203,39 @@ def test_a_reply_to_another_command_is_no_reply(rig: Rig) -> None:
     for found in (answered, short):
         assert isinstance(found.answer, OSError)
         assert found.answer.errno == errno.EBADMSG
+
+
+BUSY = ScsiReply(status=8, host_status=0, driver_status=0, sense=b"", data=b"")
+TWICE = Repeat(((TUR, GOOD), (TUR, GOOD)))
+
+
+def test_commands_that_are_answered_as_before_are_sent_one_after_the_other(rig: Rig) -> None:
+    rig.submit(7, "sda", question=TWICE)
+    rig.nodes.answer("sda")
+    assert rig.replies() == []
+    rig.nodes.answer("sda")
+    assert rig.replies() == [Answered(7, Repeated(2))]
+
+
+@pytest.mark.parametrize("before", [0, 1])
+def test_the_first_other_answer_is_the_end_of_a_repeat(rig: Rig, before: int) -> None:
+    rig.submit(7, "sda", question=TWICE)
+    for _ in range(before):
+        rig.nodes.answer("sda")
+        assert rig.replies() == []
+    rig.nodes.answer("sda", status=8)
+    assert rig.replies() == [Answered(7, Repeated(before, BUSY))]
+    rig.submit(8, "sda")
+    assert rig.nodes.answer("sda") == 8
+
+
+def test_a_device_that_is_removed_is_the_other_answer_of_a_repeat(rig: Rig) -> None:
+    rig.submit(7, "sda", question=TWICE)
+    rig.nodes.answer("sda")
+    rig.replies()
+    rig.nodes.command("sda")
+    rig.nodes.remove("sda")
+    (answered,) = rig.replies()
+    assert isinstance(answered.answer, Repeated)
+    assert answered.answer.same == 1
+    assert isinstance(answered.answer.other, OSError)
