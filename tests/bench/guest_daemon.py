@@ -16,7 +16,7 @@ import sys
 import time
 from pathlib import Path
 
-from tests.bench.guest_measure import LIMIT, process_seconds, until_complete
+from tests.bench.guest_measure import LIMIT, TICKS, process_seconds, until_complete
 
 LOOK = 0.01
 
@@ -27,6 +27,16 @@ def memory(pid: int, name: str) -> float:
         if line.startswith(f"{name}:"):
             return int(line.split()[1]) / 1024
     return 0.0
+
+
+def parts(pid: int) -> dict[str, float]:
+    """User and system time of a process, and what of both is its first thread's."""
+    whole, first = (
+        Path(place).read_text().rsplit(")", 1)[1].split()
+        for place in (f"/proc/{pid}/stat", f"/proc/{pid}/task/{pid}/stat")
+    )
+    times = {"user": int(whole[11]), "system": int(whole[12]), "first thread": int(first[11]) + int(first[12])}
+    return {name: ticks / TICKS for name, ticks in times.items()}
 
 
 def dm_says(name: str, path: str, state: str) -> bool:
@@ -77,9 +87,10 @@ def main() -> None:
     subprocess.run(["udevadm", "settle", "--timeout=600"], check=True)
     figures |= {"start": process_seconds(process.pid), "settled": time.monotonic() - began}
     time.sleep(rest)
-    before, at = process_seconds(process.pid), time.monotonic()
+    before, at = parts(process.pid), time.monotonic()
     time.sleep(window)
-    figures["minute"] = (process_seconds(process.pid) - before) / (time.monotonic() - at) * 60
+    minutes = (time.monotonic() - at) / 60
+    figures["rest"] = {name: (seconds - before[name]) / minutes for name, seconds in parts(process.pid).items()}
     figures |= {"resident": memory(process.pid, "VmRSS"), "locked": memory(process.pid, "VmLck")}
     figures |= latencies(times)
     process.send_signal(signal.SIGTERM)
