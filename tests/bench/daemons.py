@@ -60,10 +60,8 @@ def show(name: str, figures: dict[str, Any]) -> None:
     """One daemon's figures."""
     print(f"{name}: all maps after {figures['maps']:.1f} s ({figures['start']:.1f} s of CPU);")
     rest = figures["rest"]
-    print(
-        f"    at rest {rest['user'] + rest['system']:.2f} s of CPU a minute, {rest['system']:.2f} s of it in the kernel,"
-    )
-    print(f"    {rest['first thread']:.2f} s of it in the first thread;", end=" ")
+    print(f"    at rest {rest['user'] + rest['system']:.2f} s of CPU a minute, {rest['system']:.2f} s in the kernel,")
+    print(f"    {rest['first thread']:.2f} s in the first thread;", end=" ")
     print(f"{figures['resident']:.0f} MiB resident, {figures['locked']:.0f} MiB locked")
     for which in ("offline", "running"):
         each = figures[which]
