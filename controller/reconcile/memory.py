@@ -33,7 +33,7 @@ from actuators.steps import (
     WriteTunable,
 )
 from controller.reconcile.done import counted, purged
-from controller.reconcile.plan import Memory, Plan, Refusal
+from controller.reconcile.plan import Memory, Plan, Refusal, UdevTold
 from controller.reconcile.tuning import after_writing
 from observers.snapshot import MPATH_PREFIX, Wwid
 
@@ -102,7 +102,7 @@ def after_apply(
     return replace(
         memory,
         refusals=refusals,
-        udev_told_at=_told(memory, outcomes, now),
+        udev_told=_told(memory, outcomes, now),
         unmade=_unmade(memory.unmade, outcomes),
         tuned=after_writing(memory.tuned, outcomes, retry_at=now + LONGEST_WAIT),
         paths=purged(memory.paths, outcomes, now=now),
@@ -136,8 +136,8 @@ def _refusal(
     return Refusal(steps=(*steps, *waiting), message=refused[-1][1].message, count=count, retry_at=now + backoff(count))
 
 
-def _told(memory: Memory, outcomes: Sequence[tuple[Step, Outcome]], now: float) -> dict[Wwid, float]:
-    told = dict(memory.udev_told_at)
+def _told(memory: Memory, outcomes: Sequence[tuple[Step, Outcome]], now: float) -> dict[Wwid, UdevTold]:
+    told = dict(memory.udev_told)
     for step, outcome in outcomes:
         wwid = subject(step)
         if wwid is None or not isinstance(outcome, Changed):
@@ -145,8 +145,15 @@ def _told(memory: Memory, outcomes: Sequence[tuple[Step, Outcome]], now: float) 
         if isinstance(step, RemoveMap):
             told.pop(wwid, None)
         elif isinstance(step, CreateMap | ReloadMap) and UdevFlags.RELOAD not in step.udev:
-            told[wwid] = now
+            told[wwid] = _told_again(told.get(wwid), now)
     return told
+
+
+def _told_again(before: UdevTold | None, now: float) -> UdevTold:
+    """Without an answer it would have been made to look again soon; so if that is long ago, it has answered."""
+    if before is None or now - before.at > 2.0 * (before.again_at - before.at):
+        return UdevTold(now)
+    return UdevTold(now, before.times + 1)
 
 
 def after_planning(
@@ -158,7 +165,7 @@ def after_planning(
         memory,
         refusals={wwid: each for wwid, each in memory.refusals.items() if wwid in wanted},
         failback_since=failback_since,
-        udev_told_at={wwid: at for wwid, at in memory.udev_told_at.items() if wwid in alive},
+        udev_told={wwid: told for wwid, told in memory.udev_told.items() if wwid in alive},
         unmade={wwid: why for wwid, why in memory.unmade.items() if wwid in alive},
         tuned={wwid: each for wwid, each in memory.tuned.items() if wwid in alive},
         maps={wwid: each for wwid, each in memory.maps.items() if wwid in alive},
@@ -193,7 +200,7 @@ def restricted(memory: Memory, wwids: Iterable[Wwid]) -> Memory:
         memory,
         refusals=part(memory.refusals),
         failback_since=part(memory.failback_since),
-        udev_told_at=part(memory.udev_told_at),
+        udev_told=part(memory.udev_told),
         unmade=part(memory.unmade),
         tuned=part(memory.tuned),
         maps=part(memory.maps),
@@ -211,7 +218,7 @@ def merged(whole: Memory, part: Memory, wwids: Iterable[Wwid]) -> Memory:
         part,
         refusals=joined(whole.refusals, part.refusals),
         failback_since=joined(whole.failback_since, part.failback_since),
-        udev_told_at=joined(whole.udev_told_at, part.udev_told_at),
+        udev_told=joined(whole.udev_told, part.udev_told),
         unmade=joined(whole.unmade, part.unmade),
         tuned=joined(whole.tuned, part.tuned),
         maps=joined(whole.maps, part.maps),

@@ -74,6 +74,26 @@ class Tuned:
     retry_at: float | None = None
 
 
+UDEV_PATIENCE = 60.0
+"""Seconds that udev gets to look at a map before it is asked again. Upstream's missing_uev_wait_timeout is 30."""
+
+_MOST_DOUBLED = 6
+
+
+@dataclass(frozen=True, slots=True)
+class UdevTold:
+    """When (monotonic seconds) udev was last made to look at a map, and how often in a row without an answer."""
+
+    at: float
+    times: int = 1
+
+    @property
+    def again_at(self) -> float:
+        """When it is made to look again: each time is twice as far away, for rules that lack what makes a map ready
+        would have every map loaded again and again."""
+        return self.at + UDEV_PATIENCE * 2.0 ** min(self.times - 1, _MOST_DOUBLED)
+
+
 @dataclass(frozen=True, slots=True)
 class Memory:
     """What the planner must know of earlier cycles and can't see in a snapshot. Losing it costs time, never safety."""
@@ -81,8 +101,8 @@ class Memory:
     refusals: Mapping[Wwid, Refusal] = field(default_factory=dict)
     failback_since: Mapping[Wwid, float] = field(default_factory=dict)
     """Since when (monotonic) another group has been better than the one in use, for delayed failback."""
-    udev_told_at: Mapping[Wwid, float] = field(default_factory=dict)
-    """When (monotonic) udev was last made to look at a map: it gets time to answer before it is asked again."""
+    udev_told: Mapping[Wwid, UdevTold] = field(default_factory=dict)
+    """When udev was last made to look at a map: it gets time to answer before it is asked again."""
     unmade: Mapping[Wwid, str] = field(default_factory=dict)
     """The maps that the kernel refused to make when it was last asked, and why."""
     tuned: Mapping[Wwid, Mapping[str, Tuned]] = field(default_factory=dict)

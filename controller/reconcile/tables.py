@@ -28,9 +28,6 @@ from observers.snapshot import Map, PathState
 
 BASE_FLAGS = UdevFlags.DISABLE_LIBRARY_FALLBACK | UdevFlags.PRIMARY_SOURCE
 
-UDEV_PATIENCE = 60.0
-"""Seconds that udev gets to look at a map before it is asked again. Upstream's missing_uev_wait_timeout is 30."""
-
 
 @dataclass(frozen=True, slots=True)
 class Load:
@@ -175,18 +172,18 @@ def _udev_behind(case: Case) -> bool:
 
 
 def _udev_due(case: Case) -> bool:
-    told = case.view.memory.udev_told_at.get(case.live.wwid)
-    return _udev_behind(case) and (told is None or case.view.now >= told + UDEV_PATIENCE)
+    told = case.view.memory.udev_told.get(case.live.wwid)
+    return _udev_behind(case) and (told is None or case.view.now >= told.again_at)
 
 
 def _leftover(case: Case) -> Part:
     """What is left to say or do when no table needs loading."""
-    told = case.view.memory.udev_told_at.get(case.live.wwid)
+    told = case.view.memory.udev_told.get(case.live.wwid)
     if case.live.inactive_table:
         reason = f"a second table is loaded and not in use; it stays: {_why_kept(case)}"
         return Part(phase=Phase.TALK, reasons=(reason,))
     if told is not None and _udev_behind(case):
-        wait = told + UDEV_PATIENCE
+        wait = told.again_at
         reason = f"waits for udev to look at the map; asks again in {wait - case.view.now:.0f} s"
         return Part(phase=Phase.TALK, reasons=(reason,), wake_at=wait)
     mode = case.diff.get(What.QUEUE_MODE)

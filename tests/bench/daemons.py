@@ -27,8 +27,8 @@ DAEMONS = {
     "ours": ("mpathctl", f"{Path(sys.prefix) / 'bin' / 'multipathd'} -d -s"),
 }
 FEW_RULES = (
-    *("50-udev-default.rules", "55-dm.rules", "60-block.rules", "60-persistent-storage.rules"),
-    *("60-persistent-storage-dm.rules", "60-multipath.rules", "95-dm-notify.rules"),
+    *("50-udev-default.rules", "55-dm.rules", "56-dm-mpath.rules", "60-block.rules", "60-multipath.rules"),
+    *("60-persistent-storage.rules", "60-persistent-storage-dm.rules", "95-dm-notify.rules"),
 )
 """Of udev's: what disks, device-mapper and multipath need. With all of them a thousand disks take minutes."""
 

@@ -6,7 +6,7 @@ import pytest
 
 from actuators.steps import Changed, CreateMap, Lost, Outcome, Refused, RememberWwid, Step, Unchanged, WriteBindings
 from controller.reconcile.memory import FIRST_WAIT, LONGEST_WAIT, after_apply, backoff
-from controller.reconcile.plan import Memory, Plan
+from controller.reconcile.plan import Memory, Plan, UdevTold
 from controller.reconcile.planner import plan
 from desired.model import Desired
 from observers.snapshot import PathState, Snapshot
@@ -125,9 +125,28 @@ def test_udev_is_given_time_before_it_is_asked_again() -> None:
     assert kinds(plan(snap, want, memory, NOW + 60)[0].steps) == ["ReloadMap"]
 
 
+def test_udev_that_never_answers_is_asked_less_and_less_often() -> None:
+    snap, want = snapshot(running(wanted("a", [0]), udev={})), desire(wanted("a", [0]))
+    memory, now, waits = Memory(), NOW, []
+    for _ in range(9):
+        _, memory = attempt(snap, want, memory, now, Changed("udev did not answer"))
+        after = plan(snap, want, memory, now)[0].wake_at
+        assert after is not None
+        waits.append(after - now)
+        now = after
+    assert waits == [60.0 * 2.0**count for count in (0, 1, 2, 3, 4, 5, 6, 6, 6)]
+
+
+def test_udev_that_has_answered_for_long_is_asked_as_for_the_first_time() -> None:
+    snap, want = snapshot(running(wanted("a", [0]), udev={})), desire(wanted("a", [0]))
+    memory = Memory(udev_told={wanted("a", [0]).wwid: UdevTold(NOW, times=3)})
+    _, memory = attempt(snap, want, memory, NOW + 100_000, Changed())
+    assert plan(snap, want, memory, NOW + 100_000)[0].wake_at == NOW + 100_060
+
+
 def test_an_ordinary_reload_is_not_a_question_to_udev() -> None:
     snap, want = snapshot(running(wanted("a", [0]))), desire(wanted("a", [0, 1]))
-    assert attempt(snap, want, Memory(), NOW, Changed())[1].udev_told_at == {}
+    assert attempt(snap, want, Memory(), NOW, Changed())[1].udev_told == {}
 
 
 def test_what_was_so_already_counts_as_done() -> None:
@@ -160,26 +179,26 @@ def test_a_step_that_was_lost_keeps_its_earlier_refusal() -> None:
 
 def test_udev_that_has_answered_is_not_waited_for() -> None:
     want = wanted("a", [0])
-    memory = Memory(udev_told_at={want.wwid: NOW})
+    memory = Memory(udev_told={want.wwid: UdevTold(NOW)})
     made, _ = plan(snapshot(running(want)), desire(want), memory, NOW + 1)
     assert only(made).reasons == ("as desired: 1 path, 1 group",)
 
 
 def test_a_removed_map_is_no_longer_waited_for() -> None:
     live = running(wanted("a", [0]))
-    memory = Memory(udev_told_at={live.wwid: NOW})
+    memory = Memory(udev_told={live.wwid: UdevTold(NOW)})
     made, memory = attempt(snapshot(live), desire(), memory, NOW, Changed())
     assert kinds(made.steps) == ["RemoveMap"]
-    assert memory.udev_told_at == {}
+    assert memory.udev_told == {}
 
 
 def test_a_refused_question_to_udev_was_not_asked() -> None:
     snap = snapshot(running(wanted("a", [0]), udev={}))
-    assert attempt(snap, desire(wanted("a", [0])), Memory(), NOW, BUSY)[1].udev_told_at == {}
+    assert attempt(snap, desire(wanted("a", [0])), Memory(), NOW, BUSY)[1].udev_told == {}
 
 
 def test_what_is_remembered_of_a_map_goes_with_it() -> None:
-    memory = Memory(udev_told_at={wanted("a", [0]).wwid: NOW}, failback_since={wanted("a", [0]).wwid: NOW})
+    memory = Memory(udev_told={wanted("a", [0]).wwid: UdevTold(NOW)}, failback_since={wanted("a", [0]).wwid: NOW})
     assert plan(snapshot(), desire(), memory, NOW)[1] == Memory()
 
 

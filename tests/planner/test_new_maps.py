@@ -58,7 +58,7 @@ def test_its_table_does_not_wait_when_it_has_no_path_that_works() -> None:
 
 def test_an_old_map_does_not_wait() -> None:
     it = made(CARE, UP, UP)
-    it.memory = Memory(resident=True, udev_told_at=it.memory.udev_told_at)
+    it.memory = Memory(resident=True, udev_told=it.memory.udev_told)
     grow(it, 0, 1, 2)
     assert kinds(it.at(1).steps) == ["ReloadMap"]
 
