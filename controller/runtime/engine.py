@@ -1,10 +1,9 @@
 """The real engine: each question goes the cheapest way that blocks nobody, and all answers come to one descriptor.
 
 In: questions and calls under tickets, as `observers.engine.Engine` has them. Out: answers. SCSI commands go through sg
-nodes, those that were answered before by threads that wait as long as the answers come soon; reads of a medium, NVMe
-and cciss pass-through, and disks without a node, through threads; calls that may block (deleting a disk, suspending a
-map) through threads of their own, so that no check can keep them. It must be made before memory is locked, for it
-starts its threads at once.
+nodes; reads of a medium, NVMe and cciss pass-through, and disks without a node, through threads; calls that may block
+(deleting a disk, suspending a map) through threads of their own, so that no check can keep them. It must be made before
+memory is locked, for it starts its threads at once.
 """
 
 import os
@@ -12,7 +11,6 @@ import select
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from controller.runtime.repeating import Repeating
 from controller.runtime.sg_engine import SgEngine
 from controller.runtime.sg_nodes import Job, Nodes, NoNode
 from controller.runtime.workers import Workers
@@ -24,14 +22,12 @@ from observers.snapshot import DeviceName
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Threads:
-    """How many threads: to send SCSI commands, to repeat some and wait, to ask by calls that wait, to make blocking
-    calls.
+    """How many threads: to send SCSI commands, to ask by calls that wait, to make blocking calls.
 
     `width`: how many of the askers may be stuck behind one group.
     """
 
     submitters: int = 4
-    repeaters: int = 4
     askers: int = 8
     callers: int = 4
     width: int = 2
@@ -72,9 +68,6 @@ class RealEngine:
         self._bell = Doorbell()
         self._nodes = Nodes(host)
         self._sg = SgEngine(self._nodes, threads=sizes.submitters, ring=self._bell.ring)
-        self._repeating = Repeating(
-            self._nodes, threads=sizes.repeaters, ring=self._bell.ring, clock=host.monotonic
-        )  # fmt: skip
         self._askers = Workers(sizes.askers, name="ask", width=sizes.width, ring=self._bell.ring)
         self._callers = Workers(sizes.callers, name="call", width=sizes.width, ring=self._bell.ring)
         self._scsi: dict[int, Job] = {}
@@ -86,8 +79,7 @@ class RealEngine:
         """See `Engine`."""
         if isinstance(question, ScsiCommand | Repeat):
             job = self._scsi[ticket] = Job(ticket, name, group, question)
-            if not (isinstance(question, Repeat) and self._repeating.submit(job)):
-                self._sg.submit(job)
+            self._sg.submit(job)
         else:
             self._ask(ticket, name, group, question)
 
@@ -101,8 +93,7 @@ class RealEngine:
     def cancel(self, ticket: int, /) -> bool:
         """See `Engine`."""
         self._scsi.pop(ticket, None)
-        parts = (self._sg, self._repeating, self._askers, self._callers)
-        return any(part.cancel(ticket) for part in parts)
+        return any(part.cancel(ticket) for part in (self._sg, self._askers, self._callers))
 
     def forget(self, name: DeviceName, /) -> None:
         """See `Engine`. The reply to a command that is out on a node that is closed now never comes."""
@@ -113,31 +104,17 @@ class RealEngine:
         """See `Engine`."""
         self._bell.quiet()
         answers = [*self._askers.completed(), *self._callers.completed()]
-        for answered in self._repeating.completed():
-            self._take(answered, answers, otherwise=self._sg.submit)
-        for job in self._repeating.overdue():
-            self._sg.submit(job)
         for answered in self._sg.completed():
-            self._take(answered, answers, otherwise=None)
+            job = self._scsi.pop(answered.ticket, None)
+            if isinstance(answered.answer, NoNode) and job is not None:
+                self._ask(job.ticket, job.name, job.group, job.question)
+            else:
+                answers.append(answered)
         return answers
 
-    def _take(
-        self, answered: Answered, answers: list[Answered], *, otherwise: Callable[[Job], None] | None
-    ) -> None:  # fmt: skip
-        """Take an answer, or have the question asked in another way. `otherwise`: how, where an error is no answer."""
-        job = self._scsi.get(answered.ticket)
-        if job is not None and isinstance(answered.answer, NoNode):
-            self._ask(job.ticket, job.name, job.group, job.question)
-        elif job is not None and isinstance(answered.answer, Exception) and otherwise is not None:
-            otherwise(job)
-            return
-        else:
-            answers.append(answered)
-        self._scsi.pop(answered.ticket, None)
-
     def next_due(self) -> float | None:
-        """See `Engine`: devices answer when they like, but those that wait are looked after."""
-        return self._repeating.due()
+        """See `Engine`: devices answer when they like."""
+        return None
 
     def ready(self) -> bool:
         """See `Engine`."""
@@ -149,6 +126,6 @@ class RealEngine:
 
     def close(self) -> None:
         """See `Engine`. The bell stays, for a thread that is stuck may ring it yet."""
-        for part in (self._sg, self._repeating, self._nodes, self._askers, self._callers):
+        for part in (self._sg, self._nodes, self._askers, self._callers):
             part.close()
         self._epoll.close()

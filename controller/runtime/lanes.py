@@ -22,7 +22,7 @@ from dataclasses import dataclass
 from itertools import count
 from typing import Any
 
-from observers.asking import Answer, Dialogue, Question
+from observers.asking import Answer, Dialogue, Question, Repeat
 from observers.engine import Answered, Engine
 from observers.host import ReadHost
 from observers.snapshot import DeviceName
@@ -39,7 +39,7 @@ _USUAL_CAPACITY = 256
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """Of one group: `fresh` questions out that are younger than `patience` seconds.
+    """Of one group: `fresh` commands out that are younger than `patience` seconds.
 
     As they are, 1,000 silent disks on four hosts, all asked at one moment, keep the others for half a second at most.
     """
@@ -69,7 +69,8 @@ class Finished:
 
 
 class _Lane:
-    """One dialogue or call. `ticket` 0: nothing of it is out. `over`: its result was reported."""
+    """One dialogue or call. `ticket` 0: nothing of it is out. `weight`: the commands of the question that is out.
+    `over`: its result was reported."""
 
     __slots__ = (
         "began",
@@ -83,18 +84,19 @@ class _Lane:
         "slow",
         "ticket",
         "token",
+        "weight",
     )
 
     def __init__(self, key: str, group: str, *, token: object, began: float, deadline: float) -> None:
         self.key, self.group, self.token, self.began, self.deadline = key, group, token, began, deadline
         self.dialogue: Dialogue[object] | None = None
         self.question: Question | None = None
-        self.ticket = 0
+        self.ticket = self.weight = 0
         self.over = self.slow = self.is_call = False
 
 
 class _Group:
-    """`out`: questions at the engine; `slow`: those of them whose patience is at an end."""
+    """`out`: commands at the engine; `slow`: those of them whose patience is at an end."""
 
     __slots__ = ("capacity", "out", "slow", "waiting")
 
@@ -261,7 +263,8 @@ class Lanes:
                 continue
             lane.ticket, lane.question, lane.slow = next(self._tickets), None, False
             self._out[lane.ticket] = lane
-            group.out += 1
+            lane.weight = len(question.asked) if isinstance(question, Repeat) else 1
+            group.out += lane.weight
             self._patience.append((now + self._limits.patience, lane.ticket))
             self._engine.submit(lane.ticket, DeviceName(lane.key), lane.group, question)
 
@@ -272,8 +275,8 @@ class Lanes:
             lane.ticket = 0
             if not lane.is_call:
                 group = self._groups[lane.group]
-                group.out -= 1
-                group.slow -= lane.slow
+                group.out -= lane.weight
+                group.slow -= lane.weight if lane.slow else 0
         return lane
 
     # ---- being late
@@ -283,7 +286,7 @@ class Lanes:
             lane = self._out.get(self._patience.popleft()[1])
             if lane is not None and not lane.slow:
                 lane.slow = True
-                self._groups[lane.group].slow += 1
+                self._groups[lane.group].slow += lane.weight
 
     def _end_late(self, now: float) -> None:
         while self._deadlines and self._deadlines[0][0] <= now:

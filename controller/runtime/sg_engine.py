@@ -2,10 +2,11 @@
 
 Theory of operation. Starting a command (a write) may sleep while its SCSI host has no free tag, so the writes are made
 by a few threads, of which one host never has more than one. Replies come to the one thread of the loop: epoll says
-which nodes have one. The commands of a `Repeat` are sent one after the other, as long as each is answered as before.
+which nodes have one. What costs most is waking, not the commands; so those of a `Repeat` go out together, and what came
+of them is compared when the last reply is there.
 
-In: commands under tickets. Out: replies or errors, likewise. It must never wait in the loop's thread, and never have
-two commands out on one node.
+In: questions under tickets. Out: answers or errors, likewise. It must never wait in the loop's thread, and never send
+anything to a node on which something is out.
 """
 
 import errno
@@ -17,10 +18,13 @@ from controller.runtime.sg_nodes import Job, Node, Nodes
 from controller.runtime.workers import drained, start_threads
 from observers.asking import Repeat, Repeated
 from observers.engine import Answered
-from observers.host import ScsiReply
+from observers.kernel.sg import received
 
-IN_A_ROW = 32
-"""Commands to one host that a thread sends before it looks whether another host has waited for longer."""
+_IN_A_ROW = 32
+"""Questions to one host that a thread sends before it looks whether another host has waited for longer."""
+
+_MOST_TOGETHER = 16
+"""Commands on one node (SG_MAX_QUEUE of drivers/scsi/sg.c); no check asks nearly as many questions."""
 
 _GONE = frozenset({errno.ENODEV, errno.ENXIO})
 
@@ -35,15 +39,15 @@ class SgEngine:
         self.threads = start_threads(threads, "submit", self._submit)
 
     def submit(self, job: Job) -> None:
-        """Have a command sent."""
+        """Have a question sent."""
         self._queue.put(job.group, job.ticket, job)
 
     def cancel(self, ticket: int) -> bool:
-        """Drop a command that no thread has begun to send."""
+        """Drop a question that no thread has begun to send."""
         return self._queue.cancel(ticket)
 
     def completed(self) -> list[Answered]:
-        """The replies and the errors since the last time."""
+        """The answers and the errors since the last time."""
         answers = drained(self._refused)
         with self._nodes.lock:
             for known, gone in self._nodes.events():
@@ -59,33 +63,26 @@ class SgEngine:
     # ---- the loop's thread, with the nodes' lock held
 
     def _received(self, known: Node, *, gone: bool) -> Answered | None:
-        job, answer = known.job, _reply(known, gone=gone)
-        if answer is None and gone:  # a thread is writing: what comes of the command, it will say
+        """What came of a node's question; None: not all of it yet."""
+        job, error = known.job, _read(known)
+        if error is None and gone and not known.complete:
+            if known.held:  # a thread is writing: what comes of it, it will say
+                self._nodes.discard(known)
+                return None
+            error = OSError(errno.ENODEV, "the device was removed", known.name)
+        if error is not None:
             self._nodes.discard(known)
-        if answer is None:
+        elif not known.complete:
             return None
-        known.command = known.job = None
-        if isinstance(answer, OSError):
-            self._nodes.discard(known)
-        return self._result(job, answer) if job is not None else None
-
-    def _result(self, job: Job, answer: ScsiReply | OSError) -> Answered | None:
-        """What came of a ticket; None: its next command is on its way."""
-        question, place = job.question, job.place
-        if not isinstance(question, Repeat):
-            return Answered(job.ticket, answer)
-        if isinstance(answer, OSError) or answer != question.asked[place][1]:
-            return Answered(job.ticket, Repeated(place, answer))
-        if place + 1 == len(question.asked):
-            return Answered(job.ticket, Repeated(place + 1))
-        self.submit(Job(job.ticket, job.name, job.group, question, place=place + 1))
-        return None
+        answer = _answer(known, error)
+        known.end()
+        return Answered(job.ticket, answer) if job is not None else None
 
     # ---- the submitting threads
 
     def _submit(self) -> None:
         while (taken := self._queue.take()) is not None:
-            for each in self._queue.in_a_row(taken, IN_A_ROW):
+            for each in self._queue.in_a_row(taken, _IN_A_ROW):
                 self._guarded_send(each)
 
     def _guarded_send(self, taken: Taken[Job]) -> None:
@@ -104,14 +101,11 @@ class SgEngine:
             self._write(job)  # the name may be another device's now
 
     def _write(self, job: Job) -> None:
-        known = self._nodes.borrow(job.name, watched=True)
+        known = self._nodes.borrow(job.name)
         try:
-            command = known.prepare(job.command)
-            known.command, known.job = command, job
-            command.send(known.descriptor, job.ticket)
+            for place, command in enumerate(known.begin(job)):
+                command.send(known.descriptor, job.ticket * _MOST_TOGETHER + place)
         except Exception as error:
-            with self._nodes.lock:
-                known.command = known.job = None
             if not self._nodes.give_back(known, usable=False):
                 raise _forgotten(job) from error
             raise
@@ -123,13 +117,26 @@ def _forgotten(job: Job) -> OSError:
     return OSError(errno.ESTALE, "the device was removed or forgotten", job.name)
 
 
-def _reply(known: Node, *, gone: bool) -> ScsiReply | OSError | None:
-    """What the node of a command says; None: nothing yet, or nothing that is certain while a thread writes to it."""
+def _read(known: Node) -> OSError | None:
+    """Take all replies of a node that are there; an error: what ended that."""
     try:
-        if known.command is not None:
-            return known.command.receive(known.descriptor)
+        while known.job is not None and not known.complete:
+            known.take(received(known.descriptor))
     except BlockingIOError:
         pass
     except OSError as error:
         return error
-    return OSError(errno.ENODEV, "the device was removed", known.name) if gone and not known.held else None
+    return None
+
+
+def _answer(known: Node, error: OSError | None) -> object:
+    """What came of a node's question, if it came to an end."""
+    question = known.job.question if known.job is not None else None
+    if not isinstance(question, Repeat):
+        return known.replies[0] if error is None and known.replies else error
+    for place, (before, reply) in enumerate(zip(question.asked, known.replies, strict=True)):
+        if reply is None:
+            return Repeated(place, error)
+        if reply is not before[1] and reply != before[1]:
+            return Repeated(place, reply)
+    return Repeated(len(question.asked))

@@ -1,11 +1,9 @@
 """The sg nodes of all disks, kept open, as opening one costs more than asking.
 
-Theory of operation. A thread borrows a node, writes to it or waits in it, and gives it back. Whoever closes a node
-makes sure that no thread has it, for its number could be another file's by then: a borrowed one is closed by the thread
-that gives it back. A node is watched by epoll only while a command may be out on it whose reply the loop takes: a
-thread that waits for its own reply must wake nobody else.
+Theory of operation. A thread borrows a node, writes to it, and gives it back. Whoever closes a node makes sure that no
+thread has it, for its number could be another file's by then: a borrowed one is closed by whoever gives it back.
 
-In: names of disks. Out: nodes. It must never wait with its lock held.
+In: names of disks. Out: nodes, and which have a reply. It must never wait with its lock held.
 """
 
 import errno
@@ -15,7 +13,7 @@ from collections.abc import Callable
 from threading import Lock
 
 from observers.asking import Repeat, ScsiCommand
-from observers.host import ReadHost
+from observers.host import ReadHost, ScsiReply
 from observers.kernel.sg import Command, node, open_node
 from observers.snapshot import DeviceName
 
@@ -28,58 +26,95 @@ _LARGEST_PREPARED = 512
 
 _NO_NODE = frozenset({errno.ENOENT, errno.EACCES, errno.EPERM})
 
-Locate = Callable[[ReadHost, DeviceName], str]
-OpenFile = Callable[[str], int]
-
 
 class NoNode(OSError):
     """A disk has no node of its own here: it must be asked in another way."""
 
 
 class Job:
-    """A command that is to be sent under a ticket; of a `Repeat`, the one at `place`."""
+    """What is to be asked of a disk under a ticket."""
 
-    __slots__ = ("group", "name", "place", "question", "ticket")
+    __slots__ = ("group", "name", "question", "ticket")
 
-    def __init__(
-        self, ticket: int, name: DeviceName, group: str, question: ScsiCommand | Repeat, *, place: int = 0
-    ) -> None:
-        self.ticket, self.name, self.group, self.question, self.place = ticket, name, group, question, place
-
-    @property
-    def command(self) -> ScsiCommand:
-        """What is asked now."""
-        return self.question.asked[self.place][0] if isinstance(self.question, Repeat) else self.question
+    def __init__(self, ticket: int, name: DeviceName, group: str, question: ScsiCommand | Repeat) -> None:
+        self.ticket, self.name, self.group, self.question = ticket, name, group, question
 
 
 class Node:
-    """An open node. `job`, `command`: what is out on it whose reply the loop takes; `held`: a thread has the descriptor
-    in its hands; `watched`: by epoll; `doomed`: to be closed."""
+    """An open node. `job`: what is out on it, as `commands`; `replies`: to each of them, if it came; `held`: a thread
+    has the descriptor in its hands; `doomed`: to be closed."""
 
-    __slots__ = ("command", "descriptor", "doomed", "held", "job", "name", "prepared", "watched")
+    __slots__ = ("_prepared", "_sequence", "commands", "descriptor", "doomed", "held", "job", "name", "replies")
 
     def __init__(self, name: DeviceName, descriptor: int) -> None:
         self.name, self.descriptor = name, descriptor
-        self.command: Command | None = None
-        self.prepared: dict[ScsiCommand, Command] = {}
         self.job: Job | None = None
-        self.held = self.watched = self.doomed = False
+        self.commands: tuple[Command, ...] = ()
+        self.replies: list[ScsiReply | None] = []
+        self.held = self.doomed = False
+        self._prepared: dict[ScsiCommand, Command] = {}
+        self._sequence: tuple[Repeat, tuple[Command, ...]] | None = None
 
-    def prepare(self, question: ScsiCommand) -> Command:
+    def begin(self, job: Job) -> tuple[Command, ...]:
+        """What is to be sent for a job, which is out from now on."""
+        question = job.question
+        self.commands = (self._prepare(question),) if isinstance(question, ScsiCommand) else self._all_of(question)
+        self.replies = [None] * len(self.commands)
+        self.job = job
+        return self.commands
+
+    @property
+    def complete(self) -> bool:
+        """Whether all that is out was replied to."""
+        return bool(self.replies) and None not in self.replies
+
+    def take(self, header: bytes) -> None:
+        """A reply has come. EBADMSG: it is to nothing that is out."""
+        for place, command in enumerate(self.commands):
+            if command.is_replied_to_by(header):
+                self.replies[place] = command.reply(header)
+                return
+        raise OSError(errno.EBADMSG, "the reply is not to this command", self.name)
+
+    def end(self) -> None:
+        """Nothing is out any more."""
+        self.job, self.commands, self.replies = None, (), []
+
+    def _prepare(self, question: ScsiCommand) -> Command:
         """The command of a question, the one of the last time where there is one: checks ask the same over and over."""
-        known = self.prepared.get(question)
+        known = self._prepared.get(question)
         if known is None:
-            known = Command(question.cdb, reply_length=question.reply_length, timeout=question.timeout)
-            if len(self.prepared) < _MOST_PREPARED and question.reply_length <= _LARGEST_PREPARED:
-                self.prepared[question] = known
+            known = _made(question)
+            if len(self._prepared) < _MOST_PREPARED and question.reply_length <= _LARGEST_PREPARED:
+                self._prepared[question] = known
         return known
+
+    def _all_of(self, repeat: Repeat) -> tuple[Command, ...]:
+        """Those of a `Repeat`; as all are out together, none may use another's memory."""
+        if self._sequence is None or self._sequence[0] is not repeat:
+            commands: list[Command] = []
+            for question, _ in repeat.asked:
+                command = self._prepare(question)
+                commands.append(_made(question) if command in commands else command)
+            self._sequence = repeat, tuple(commands)
+        return self._sequence[1]
+
+
+def _made(question: ScsiCommand) -> Command:
+    return Command(question.cdb, reply_length=question.reply_length, timeout=question.timeout)
 
 
 class Nodes:
     """All open nodes. `host`: finds them; `locate`, `open_file`: how one is found and opened. `lock`: held while a
     node's state changes."""
 
-    def __init__(self, host: ReadHost, *, locate: Locate = node, open_file: OpenFile = open_node) -> None:
+    def __init__(
+        self,
+        host: ReadHost,
+        *,
+        locate: Callable[[ReadHost, DeviceName], str] = node,
+        open_file: Callable[[str], int] = open_node,
+    ) -> None:
         self._host, self._locate, self._open_file = host, locate, open_file
         self._epoll = select.epoll()
         self._by_name: dict[DeviceName, Node] = {}
@@ -94,27 +129,21 @@ class Nodes:
     def __len__(self) -> int:
         return len(self._open)
 
-    def borrow(self, name: DeviceName, *, watched: bool) -> Node:
-        """The node of a disk, opened if need be, for this thread alone until it is given back."""
+    def borrow(self, name: DeviceName) -> Node:
+        """The node of a disk, opened if need be, for this thread to write to until it is given back."""
         with self.lock:
             known = self._by_name.get(name)
             if known is not None:
-                return self._lent(known, watched=watched)
+                known.held = True
+                return known
         known = Node(name, self._opened(name))
+        known.held = True
         with self.lock:
             if self._closed:
                 os.close(known.descriptor)
                 raise OSError(errno.ESHUTDOWN, "the engine was closed", name)
             self._by_name[name] = self._open[known.descriptor] = known
-            return self._lent(known, watched=watched)
-
-    def _lent(self, known: Node, *, watched: bool) -> Node:
-        known.held = True
-        if watched and not known.watched:
             self._epoll.register(known.descriptor, select.EPOLLIN)
-        elif known.watched and not watched:
-            self._epoll.unregister(known.descriptor)
-        known.watched = watched
         return known
 
     def give_back(self, known: Node, *, usable: bool = True) -> bool:
@@ -125,6 +154,7 @@ class Nodes:
                 os.close(known.descriptor)
                 return False
             if not usable:
+                known.end()
                 self.discard(known)
             return True
 
@@ -136,7 +166,7 @@ class Nodes:
 
     def discard(self, known: Node) -> None:
         """Close a node, or leave that to the thread that has it. The lock is held."""
-        if self._open.pop(known.descriptor, None) is not None and known.watched:
+        if self._open.pop(known.descriptor, None) is not None:
             self._epoll.unregister(known.descriptor)
         if self._by_name.get(known.name) is known:
             del self._by_name[known.name]
@@ -145,7 +175,7 @@ class Nodes:
             os.close(known.descriptor)
 
     def forget(self, name: DeviceName) -> None:
-        """Close a disk's node. A command on it is left to the kernel."""
+        """Close a disk's node. What is out on it is left to the kernel."""
         with self.lock:
             known = self._by_name.get(name)
             if known is not None:

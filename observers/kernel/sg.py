@@ -1,20 +1,17 @@
-"""SCSI commands through the character device /dev/sgN (scsi/sg.h, version 3): written, polled and read, or waited for.
+"""SCSI commands that nobody waits for: the character device /dev/sgN, written, polled and read (scsi/sg.h, version 3).
 
 In: a command, and descriptors. Out: what was written, and what came back. `Command` owns the memory that the header
 points at: it must be kept until its reply was read, or the node was closed. The header and its meaning are in
-`observers.kernel.scsi`. This module must never wait but in `Command.ask`, and never send what does not only
-read.
+`observers.kernel.scsi`. This module must never wait for a reply, and never send what does not only read.
 
 Facts (drivers/scsi/sg.c of Linux 6.1): write() of a header starts the command and may sleep for a free tag of the host;
 the data arrive in the caller's memory when the reply is read, not before; poll() says POLLIN when a reply is there and
-POLLHUP when the device was removed. SG_IO on a node waits, first for the end of an error recovery of the host, and
-poll() says nothing of its reply, though who waits there is woken by it. Each open node costs 32 KiB of the kernel's
-memory (`def_reserved_size`).
+POLLHUP when the device was removed. Sixteen commands can be out on a node; read() gives the first that is done. Each
+open node costs 32 KiB of the kernel's memory (`def_reserved_size`).
 """
 
 import ctypes
 import errno
-import fcntl
 import os
 import struct
 
@@ -66,25 +63,16 @@ class Command:
         self._identity = 0
         self._known: tuple[bytes, bytes, ScsiReply] | None = None
 
-    def ask(self, descriptor: int) -> ScsiReply:
-        """Send it and wait for its reply (SG_IO). ENXIO, ENODEV: the device is offline, or was removed."""
-        header = bytearray(self._header)
-        fcntl.ioctl(descriptor, scsi.SG_IO, header)
-        return self._reply(bytes(header))
-
-    def send(self, descriptor: int, ticket: int) -> None:
-        """Start it under a ticket; this may sleep while the SCSI host has no free tag."""
-        self._identity = ticket % _LARGEST_ID
+    def send(self, descriptor: int, number: int) -> None:
+        """Start it under a number; this may sleep while the SCSI host has no free tag."""
+        self._identity = number % _LARGEST_ID
         os.write(descriptor, with_identity(self._header, self._identity))
 
-    def receive(self, descriptor: int) -> ScsiReply:
-        """Its reply. EAGAIN: not there yet; ENODEV: the device was removed; EBADMSG: it is to another command."""
-        header = os.read(descriptor, scsi.SG_IO_HDR_SIZE)
-        if len(header) != scsi.SG_IO_HDR_SIZE or identity(header) != self._identity:
-            raise OSError(errno.EBADMSG, "the reply is not to this command")
-        return self._reply(header)
+    def is_replied_to_by(self, header: bytes) -> bool:
+        """Whether a reply is to this command as it was sent last."""
+        return identity(header) == self._identity
 
-    def _reply(self, header: bytes) -> ScsiReply:
+    def reply(self, header: bytes) -> ScsiReply:
         """The reply that is in a header and in the memory; the one of the last time, if it is the same again."""
         said, data = header[_SAID], self._data.raw
         if not data and said.startswith(_ALL_GOOD):
@@ -94,6 +82,15 @@ class Command:
         reply = scsi.unpack_sg_io(header, sense=self._sense.raw, data=data)
         self._known = (said, data, reply) if said.startswith(_ALL_GOOD) else None
         return reply
+
+
+def received(descriptor: int) -> bytes:
+    """The header of the next reply, whose data are in the memory of its command then. EAGAIN: none is there; ENODEV:
+    the device was removed; EBADMSG: it is no header."""
+    header = os.read(descriptor, scsi.SG_IO_HDR_SIZE)
+    if len(header) != scsi.SG_IO_HDR_SIZE:
+        raise OSError(errno.EBADMSG, "the reply is no header")
+    return header
 
 
 def with_identity(header: bytes, number: int) -> bytes:

@@ -2,7 +2,6 @@
 
 import ctypes
 import errno
-import fcntl
 import os
 import socket
 import stat
@@ -11,10 +10,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from observers.host import ScsiReply
 from observers.kernel import scsi
 from observers.kernel.netlink import NETLINK_KOBJECT_UEVENT, NetlinkSocket
-from observers.kernel.sg import Command, identity, node, with_identity
+from observers.kernel.sg import Command, identity, node, received, with_identity
 from observers.snapshot import DeviceName
 from tests.observers.fake_host import FakeHost
 from tests.runtime.fake_sg import reply_to
@@ -52,17 +50,23 @@ def test_a_header_goes_out_and_a_reply_comes_back(ends: tuple[socket.socket, soc
     assert len(header) == scsi.SG_IO_HDR_SIZE
     assert identity(header) == 5
     device.send(reply_to(header, status=2))
-    assert command.receive(ours.fileno()).status == 2
+    assert command.reply(received(ours.fileno())).status == 2
 
 
-def test_a_reply_of_another_command_is_refused(ends: tuple[socket.socket, socket.socket]) -> None:
+def test_a_reply_of_another_command_is_told_from_its_own(ends: tuple[socket.socket, socket.socket]) -> None:
     ours, device = ends
     command = tur()
     command.send(ours.fileno(), 6)
     header = device.recv(4096)
-    device.send(reply_to(with_identity(header, 5)))
-    with pytest.raises(OSError, match="not to this command") as refused:
-        command.receive(ours.fileno())
+    assert command.is_replied_to_by(reply_to(header))
+    assert not command.is_replied_to_by(reply_to(with_identity(header, 5)))
+
+
+def test_what_is_no_header_is_refused(ends: tuple[socket.socket, socket.socket]) -> None:
+    ours, device = ends
+    device.send(b"short")
+    with pytest.raises(OSError, match="no header") as refused:
+        received(ours.fileno())
     assert refused.value.errno == errno.EBADMSG
 
 
@@ -72,7 +76,7 @@ def test_a_ticket_of_any_size_fits_and_a_command_is_sent_again(ends: tuple[socke
     for ticket, status in ((2**40, 2), (2**40 + 1, 0), (3, 8)):
         command.send(ours.fileno(), ticket)
         device.send(reply_to(device.recv(4096), status=status))
-        assert command.receive(ours.fileno()).status == status
+        assert command.reply(received(ours.fileno())).status == status
 
 
 def test_data_come_with_a_good_status_too(ends: tuple[socket.socket, socket.socket]) -> None:
@@ -80,51 +84,32 @@ def test_data_come_with_a_good_status_too(ends: tuple[socket.socket, socket.sock
     command = Command(scsi.inquiry(), reply_length=96, timeout=1.0)
     command.send(ours.fileno(), 1)
     device.send(reply_to(device.recv(4096)))
-    assert command.receive(ours.fileno()).data == bytes(96)
+    assert command.reply(received(ours.fileno())).data == bytes(96)
 
 
-class Device:
-    """Stands in for SG_IO: says so many bytes, and how many of the room were left."""
-
-    def __init__(self, data: bytes, *, status: int = 0) -> None:
-        self.data, self.status = data, status
-        self.calls: list[tuple[int, int]] = []
-
-    def ioctl(self, descriptor: int, request: int, header: bytearray) -> int:
-        self.calls.append((descriptor, request))
-        room, address = struct.unpack_from("=IQ", header, 12)  # dxfer_len, dxferp
-        if room:
-            ctypes.memmove(address, self.data, min(room, len(self.data)))
-        header[:] = reply_to(bytes(header), status=self.status, left=max(0, room - len(self.data)))
-        return 0
-
-
-def test_a_command_that_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    device = Device(b"eight bytes"[:8])
-    monkeypatch.setattr(fcntl, "ioctl", device.ioctl)
+def test_a_reply_that_is_the_same_again_is_the_same_object_and_any_other_is_not() -> None:
     command = Command(scsi.inquiry(), reply_length=96, timeout=30.0)
-    assert command.ask(17) == ScsiReply(status=0, host_status=0, driver_status=0, sense=b"", data=b"eight by")
-    assert device.calls == [(17, scsi.SG_IO)]
+    header = sent(command)
+    address = struct.unpack_from("=Q", header, 16)[0]  # dxferp
+    first = command.reply(filled(header, address, b"a"))
+    assert command.reply(filled(header, address, b"a")) is first
+    for data, status in ((b"b", 0), (b"bc", 0), (b"b", 0), (b"b", 2), (b"b", 0)):
+        reply = command.reply(filled(header, address, data, status=status))
+        assert (reply.data, reply.status) == (data, status)
 
 
-def test_a_reply_that_is_the_same_again_is_the_same_object_and_any_other_is_not(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    device = Device(b"a")
-    monkeypatch.setattr(fcntl, "ioctl", device.ioctl)
-    command = Command(scsi.inquiry(), reply_length=96, timeout=30.0)
-    first = command.ask(3)
-    assert command.ask(3) is first
-    device.data = b"b"
-    assert command.ask(3).data == b"b"
-    device.data = b"bc"
-    assert command.ask(3).data == b"bc"
-    device.data = b"b"
-    assert command.ask(3).data == b"b"  # though the memory still says "bc"
-    device.status = 2
-    assert command.ask(3).status == 2
-    device.status = 0
-    assert command.ask(3).status == 0
+def sent(command: Command) -> bytes:
+    """The header of a command."""
+    ours, device = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    with ours, device:
+        command.send(ours.fileno(), 1)
+        return device.recv(4096)
+
+
+def filled(header: bytes, address: int, data: bytes, *, status: int = 0) -> bytes:
+    """The reply, with this much of the 96 bytes of memory written as the kernel would."""
+    ctypes.memmove(address, data, len(data))
+    return reply_to(header, status=status, left=96 - len(data))
 
 
 def test_what_does_not_only_read_is_refused() -> None:

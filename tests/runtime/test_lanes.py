@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from controller.runtime.lanes import Finished, Lanes, Limits, TimedOut, host_capacity
-from observers.asking import Dialogue, Question
+from observers.asking import Dialogue, Question, Repeat, Repeated, repeated
 from observers.snapshot import DeviceName
 from tests.observers.fake_host import FakeHost
 from tests.runtime.dialogues import GOOD, TUR, ScriptedEngine, tur
@@ -356,3 +356,22 @@ def question_free() -> Dialogue[str]:
     questions: list[Question] = []
     yield from questions
     return ""
+
+
+def asking_again(commands: int) -> Dialogue[Repeated]:
+    return (yield from repeated(Repeat(((TUR, GOOD),) * commands)))
+
+
+def test_commands_that_go_out_together_count_as_many(engine: ScriptedEngine) -> None:
+    lanes = small(engine, fresh=4, capacity=6)
+    for name in ("sda", "sdb", "sdc"):
+        lanes.start(DeviceName(name), "host0", asking_again(3), now=100.0, deadline=110.0, token=None)
+    assert engine.names == ["sda", "sdb"]
+    lanes.finished(100.6)  # both are slow now, but the host holds no more
+    assert engine.names == ["sda", "sdb"]
+    engine.answer("sda", Repeated(3))
+    assert findings(lanes, 100.7) == {"sda": Repeated(3)}
+    assert engine.names == ["sdb", "sdc"]
+    for name in ("sdb", "sdc"):
+        engine.answer(name, Repeated(3))
+    assert set(findings(lanes, 100.8)) == {"sdb", "sdc"}

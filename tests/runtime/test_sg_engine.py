@@ -2,6 +2,7 @@
 
 import errno
 import os
+import struct
 from collections.abc import Iterator
 
 import pytest
@@ -15,7 +16,7 @@ from observers.host import ScsiReply
 from observers.snapshot import DeviceName
 from tests.observers.fake_host import FakeHost
 from tests.runtime.dialogues import GOOD, TUR
-from tests.runtime.fake_sg import PATIENCE, FakeNodes, readable
+from tests.runtime.fake_sg import PATIENCE, FakeNodes, readable, reply_to
 
 
 class Rig:
@@ -55,7 +56,7 @@ def rig() -> Iterator[Rig]:
 
 def test_a_reply_comes_back_under_its_ticket(rig: Rig) -> None:
     rig.submit(7, "sda")
-    assert rig.nodes.answer("sda") == 7
+    rig.nodes.answer("sda")
     assert rig.replies() == [Answered(7, GOOD)]
 
 
@@ -205,37 +206,69 @@ def test_a_reply_to_another_command_is_no_reply(rig: Rig) -> None:
         assert found.answer.errno == errno.EBADMSG
 
 
-BUSY = ScsiReply(status=8, host_status=0, driver_status=0, sense=b"", data=b"")
-TWICE = Repeat(((TUR, GOOD), (TUR, GOOD)))
+INQUIRY = ScsiCommand(cdb=bytes([0x12, 0, 0, 0, 36, 0]), reply_length=36, timeout=30.0)
+EMPTY = ScsiReply(status=0, host_status=0, driver_status=0, sense=b"", data=bytes(36))
+ALL = Repeat(((TUR, GOOD), (INQUIRY, EMPTY), (TUR, GOOD)))
 
 
-def test_commands_that_are_answered_as_before_are_sent_one_after_the_other(rig: Rig) -> None:
-    rig.submit(7, "sda", question=TWICE)
-    rig.nodes.answer("sda")
+def out(rig: Rig, name: str) -> list[bytes]:
+    """The commands of `ALL`, which are all out before any is answered."""
+    return [rig.nodes.command(name) for _ in ALL.asked]
+
+
+def reply(rig: Rig, header: bytes, *, status: int = 0) -> None:
+    rig.nodes.device("sda").send(reply_to(header, status=status))
+
+
+def test_commands_of_a_repeat_go_out_together_and_are_one_answer(rig: Rig) -> None:
+    rig.submit(7, "sda", question=ALL)
+    first, *others = out(rig, "sda")
+    reply(rig, first)
     assert rig.replies() == []
-    rig.nodes.answer("sda")
-    assert rig.replies() == [Answered(7, Repeated(2))]
+    for header in others:
+        reply(rig, header)
+    assert rig.replies() == [Answered(7, Repeated(3))]
 
 
-@pytest.mark.parametrize("before", [0, 1])
-def test_the_first_other_answer_is_the_end_of_a_repeat(rig: Rig, before: int) -> None:
-    rig.submit(7, "sda", question=TWICE)
-    for _ in range(before):
-        rig.nodes.answer("sda")
-        assert rig.replies() == []
-    rig.nodes.answer("sda", status=8)
-    assert rig.replies() == [Answered(7, Repeated(before, BUSY))]
+def test_replies_may_come_in_any_order(rig: Rig) -> None:
+    rig.submit(7, "sda", question=ALL)
+    for header in reversed(out(rig, "sda")):
+        reply(rig, header)
+    while not (found := rig.replies()):
+        pass
+    assert found == [Answered(7, Repeated(3))]
+
+
+def test_commands_that_are_out_together_share_no_memory(rig: Rig) -> None:
+    rig.submit(7, "sda", question=ALL)
+    places = [struct.unpack_from("=Q", header, 32)[0] for header in out(rig, "sda")]  # sbp
+    assert len(set(places)) == 3
+
+
+@pytest.mark.parametrize("place", [0, 1, 2])
+def test_the_first_other_answer_is_what_a_repeat_brings(rig: Rig, place: int) -> None:
+    rig.submit(7, "sda", question=ALL)
+    for number, header in enumerate(out(rig, "sda")):
+        reply(rig, header, status=8 if number >= place else 0)
+    while not (found := rig.replies()):
+        pass
+    ((ticket, answer),) = [(each.ticket, each.answer) for each in found]
+    assert isinstance(answer, Repeated)
+    assert isinstance(answer.other, ScsiReply)
+    assert (ticket, answer.same, answer.other.status) == (7, place, 8)
     rig.submit(8, "sda")
-    assert rig.nodes.answer("sda") == 8
+    rig.nodes.answer("sda")
+    assert rig.replies() == [Answered(8, GOOD)]
 
 
 def test_a_device_that_is_removed_is_the_other_answer_of_a_repeat(rig: Rig) -> None:
-    rig.submit(7, "sda", question=TWICE)
-    rig.nodes.answer("sda")
-    rig.replies()
-    rig.nodes.command("sda")
+    rig.submit(7, "sda", question=ALL)
+    first, *_ = out(rig, "sda")
+    reply(rig, first)
+    assert rig.replies() == []
     rig.nodes.remove("sda")
     (answered,) = rig.replies()
     assert isinstance(answered.answer, Repeated)
     assert answered.answer.same == 1
     assert isinstance(answered.answer.other, OSError)
+    assert len(rig.open) == 0
