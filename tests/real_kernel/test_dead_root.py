@@ -2,7 +2,8 @@
 
 Its interpreter, libraries, program and configuration lie in a file system on the map, which is its root directory; the
 map queues. So whatever it had to read from there would wait for the paths that it is to bring back. Beside it runs a
-program that has nothing locked: it shows that what is not locked is really out of memory.
+program that has nothing locked: it shows that what is not locked is really out of memory. At the end the daemon itself
+has nothing locked, and fails.
 """
 
 import re
@@ -43,6 +44,8 @@ while True:
         file.write(str(number))
     time.sleep(0.05)
 """
+UNPRIVILEGED = "prlimit --memlock=0 setpriv --bounding-set=-ipc_lock"
+"""Takes a program the right to lock memory (mlockall(2): EPERM), and nothing else."""
 LIMIT = 200.0
 PLACES = ("/sys/", "/proc/", "/dev/", "/run/")
 IO_FLUSHER = 0x0018_0000
@@ -56,16 +59,22 @@ class Host:
         self.guest, self.machine = guest, guest.machine
         self.pid = self.counter = 0
 
-    def start(self) -> None:
-        """Start both, and wait until they are at work."""
-        self.pid = self._started("/usr/sbin/multipathd -d -s -v3", LOG)
+    def start(self, *, under: str = "") -> None:
+        """Start both, the daemon by way of another program if one is given, and wait until they are at work."""
+        self.pid = self._started("/usr/sbin/multipathd -d -s -v3", LOG, under=under)
         self.counter = self._started(f"/usr/bin/unlocked -IS -c '{COUNTER}'", "/run/counter.log")
         self.wait_until(f"{CLIENT} show daemon 2> /dev/null | grep -q idle || ! [ -e /proc/{self.pid} ]")
         self.wait_until(f"[ -s {COUNT} ]")
         assert self.guest.run(f"test -e /proc/{self.pid}").status == 0, self.guest.run(f"cat {LOG}").out
 
-    def _started(self, command: str, log: str) -> int:
-        return int(self.guest.sh(f"{ENVIRONMENT} chroot {ROOT} {command} > {log} 2>&1 < /dev/null & echo $!; disown"))
+    def _started(self, command: str, log: str, *, under: str = "") -> int:
+        run = f"{ENVIRONMENT} {under} chroot {ROOT} {command}"
+        return int(self.guest.sh(f"{run} > {log} 2>&1 < /dev/null & echo $!; disown"))
+
+    def stop(self) -> None:
+        """End both."""
+        self.guest.sh(f"rm {COUNT}; kill {self.pid} {self.counter}")
+        self.wait_until(f"! [ -e /proc/{self.pid} ] && ! [ -e /proc/{self.counter} ]")
 
     def wait_until(self, condition: str) -> None:
         try:
@@ -79,6 +88,11 @@ class Host:
         """Wait until dm uses so many paths."""
         self.wait_until(f"[ $(dmsetup status --noflush {NAME} | grep -Eo ' [0-9]+:[0-9]+ A ' | wc -l) -eq {count} ]")
 
+    def wait_reading(self, pid: int) -> None:
+        """Evict a process again and again, for what it has just used stays, until it waits for a page of the disk."""
+        evict = f"python3 -I tests/real_kernel/guest_evict.py {pid}; echo 3 > /proc/sys/vm/drop_caches"
+        self.wait_until(f"{reading(pid)} || {{ {{ {evict}; }} > /dev/null; false; }}")
+
     def states(self) -> list[str]:
         """The states of the paths, as the daemon says."""
         return self.guest.sh(f"timeout 60 {CLIENT} show paths raw format '%t %T'").splitlines()
@@ -86,6 +100,16 @@ class Host:
     def counts(self) -> bool:
         """Whether the other program still does something, or waits for the disk."""
         return self.machine.run(f'before=$(< {COUNT}); sleep 3; [ "$(< {COUNT})" != "$before" ]').status == 0
+
+
+def reading(pid: int) -> str:
+    """Shell for whether the first thread of a process waits for a page of a file that it has mapped."""
+    return f"{{ grep -q '^State:.D' /proc/{pid}/status && grep -q filemap_fault /proc/{pid}/stack; }}"
+
+
+def switched(pid: int) -> str:
+    """Shell for how often the first thread of a process has given up its processor."""
+    return f"grep ctxt_switches /proc/{pid}/task/{pid}/status"
 
 
 @pytest.fixture(scope="module")
@@ -99,6 +123,7 @@ def host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Host]:
             f"/usr/sbin/multipath && udevadm settle && root-on-map /dev/mapper/{NAME} {ROOT} {share}/application.tar"
         )
         guest.sh(f"cp {ROOT}/usr/bin/python3 {ROOT}/usr/bin/unlocked")
+        guest.sh(f"sync -f {ROOT}")  # what is not written yet when the paths die can't be evicted
         made.start()
         yield made
 
@@ -133,10 +158,7 @@ def test_it_brings_back_the_paths_of_the_disk_that_it_runs_from(host: Host) -> N
     (_, before, after), (_, others, left) = (map(int, line.split()) for line in evicted.splitlines())
     assert after == before
     assert left < others
-    host.wait_until(  # what it has just used may have stayed; so again and again
-        f"{{ python3 -I tests/real_kernel/guest_evict.py {host.counter} > /dev/null; "
-        f"echo 3 > /proc/sys/vm/drop_caches; grep -q '^State:.D' /proc/{host.counter}/status; }}"
-    )
+    host.wait_reading(host.counter)
     assert not host.counts()
     guest.sh(f"cat {ROOT}/usr/lib/python3.11/*.py > /dev/null 2>&1 < /dev/null & disown")
 
@@ -145,11 +167,11 @@ def test_it_brings_back_the_paths_of_the_disk_that_it_runs_from(host: Host) -> N
     for _ in range(5):
         assert host.states() == ["failed faulty"] * PATHS
     assert not host.counts()
+    count = guest.sh(f"cat {COUNT}")
 
     guest.sh("rig-tcm-loop online 1")
     host.wait_working(1)
-    host.wait_until(f"! grep -q '^State:.D' /proc/{host.counter}/status")
-    assert host.counts()
+    host.wait_until(f'[ "$(< {COUNT})" != "{count}" ]')
     guest.sh(f"touch {ROOT}/tmp/written && sync {ROOT}/tmp/written")
     for number in range(2, PATHS + 1):
         guest.sh(f"rig-tcm-loop online {number}")
@@ -163,3 +185,29 @@ def test_it_brings_back_the_paths_of_the_disk_that_it_runs_from(host: Host) -> N
     assert [each for each in opened if not each.startswith(PLACES)] == []
     assert re.findall(r"\b(?:execve|v?fork|clone3?)\(", traced) == []
     assert guest.run(f"grep -E 'Traceback|defect' {LOG}").out == ""
+
+
+def test_without_locked_memory_it_waits_for_the_paths_that_it_should_bring_back(host: Host) -> None:
+    guest = host.guest
+    host.stop()
+    host.start(under=UNPRIVILEGED)
+    assert "memory is not locked" in guest.sh(f"cat {LOG}")
+    host.wait_working(PATHS)
+    for number in range(1, PATHS + 1):
+        guest.sh(f"rig-tcm-loop offline {number}")
+    host.wait_working(0)
+    host.wait_reading(host.pid)
+
+    devices = rigs.lio_paths(guest, 0)
+    before = guest.sh(switched(host.pid))
+    for number, device in enumerate(devices, 1):
+        guest.sh(f"rig-tcm-loop online {number}")
+        host.wait_until(f"sg_turs /dev/{guest.disk_at(device)}")
+    for _ in range(5):
+        assert "idle" not in guest.run(f"timeout 60 {CLIENT} show daemon").out
+    assert not any(guest.maps()[NAME].works(device) for device in devices)
+    assert guest.sh(switched(host.pid)) == before  # it has not run at all
+
+    guest.sh(f"dmsetup message {NAME} 0 reinstate_path {devices[0]}")
+    host.wait_working(PATHS)
+    assert guest.run(f"test -e /proc/{host.pid}").status == 0

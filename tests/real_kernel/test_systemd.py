@@ -48,6 +48,9 @@ LIMIT = 250.0
 """Seconds, for what takes 30."""
 READ = f"dd if=/dev/mapper/{NAME} of=/dev/null bs=64k count=1 iflag=direct status=none"
 OFF_LIMIT = 120.0
+RELOADS = "journalctl -b -q -o json -u mpathctl | grep -c 'read again and in force' || :"
+CYCLE = "multipathd list age | sed -n 's/^cycle //p'"
+"""Shell for how often it has read its configuration again, and decided."""
 
 
 class System:
@@ -77,6 +80,12 @@ class System:
     def wait_working(self, count: int) -> None:
         """Wait until dm uses so many paths."""
         self.wait_until(f"[ $(dmsetup status --noflush {NAME} | grep -Eo ' [0-9]+:[0-9]+ A ' | wc -l) -eq {count} ]")
+
+    def left_alone(self) -> tuple[object, ...]:
+        """What changes once a table is loaded, even the same one: udev is told of that, and writes its record anew."""
+        number = f"dmsetup info -c --noheadings --separator : -o major,minor {NAME}"
+        record = self.guest.sh(f"udevadm settle; stat -c %.Y /run/udev/data/b$({number})")
+        return as_loaded(self.guest.maps()), record
 
     def explain(self, disk: str) -> str:
         """What is known of a disk, for failures."""
@@ -180,6 +189,15 @@ def test_a_reload_reads_the_configuration_and_keeps_the_process(system: System) 
     assert system.show("MainPID", "ActiveState") == {"MainPID": str(pid), "ActiveState": "active"}
 
 
+def test_a_reload_of_the_same_configuration_leaves_the_map_alone(system: System) -> None:
+    guest = system.guest
+    guest.sh(READ)
+    before, told, cycle = system.left_alone(), int(guest.sh(RELOADS)), int(guest.sh(CYCLE))
+    guest.sh("systemctl reload mpathctl")
+    system.wait_until(f"[ $({RELOADS}) -gt {told} ] && [ $({CYCLE}) -gt {cycle} ]")
+    assert system.left_alone() == before
+
+
 def test_the_watchdog_is_fed(system: System) -> None:
     fed = system.show("WatchdogTimestampMonotonic")["WatchdogTimestampMonotonic"]
     assert int(fed) > 0
@@ -190,12 +208,31 @@ def test_the_watchdog_is_fed(system: System) -> None:
 
 def test_killed_it_is_started_again_and_takes_over_without_loading_a_table(system: System) -> None:
     guest, pid = system.guest, system.pid
-    guest.sh(f"udevadm settle; {READ}")
-    before = guest.maps()
+    guest.sh(READ)
+    before = system.left_alone()
     guest.sh("systemctl kill -s KILL mpathctl")
     system.wait_until("[ $(systemctl show mpathctl -p NRestarts --value) = 1 ] && systemctl -q is-active mpathctl")
     assert system.pid != pid
-    assert as_loaded(guest.maps()) == as_loaded(before)
+    assert system.left_alone() == before
+
+
+def test_hanging_it_is_killed_and_the_next_one_watches_over_the_maps(system: System) -> None:
+    guest, pid = system.guest, system.pid
+    restarts = int(system.show("NRestarts")["NRestarts"])
+    guest.sh(READ)
+    before = system.left_alone()
+    guest.sh(f"kill -STOP {pid}")
+    guest.sh(READ)  # what works needs no daemon
+    again = f"[ $(systemctl show mpathctl -p NRestarts --value) = {restarts + 1} ]"
+    system.wait_until(f"{again} && systemctl -q is-active mpathctl")
+    system.wait_until("journalctl -b -q -u mpathctl | grep -q \"Failed with result 'watchdog'\"")
+    assert system.pid != pid
+    assert system.left_alone() == before
+    guest.set_state("sda", "offline")
+    system.wait_working(1)
+    system.wait_until(f"journalctl -b -q -o json MPATH_PATH=sda _PID={system.pid} | grep -q 'up -> down'")
+    guest.set_state("sda", "running")
+    system.wait_working(2)
 
 
 def test_stopped_it_leaves_maps_that_work_and_started_again_it_takes_them_over(system: System) -> None:
