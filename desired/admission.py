@@ -17,6 +17,7 @@ from desired.model import Admission, Origin, OriginKind, Resolved, Verdict
 from desired.observed import offline
 from desired.precedence import DeviceKind, Layers
 from desired.values import FindMultipaths
+from observers.breathing import Breathe, breathing, without_pause
 from observers.snapshot import DeviceName, Map, Path, Wwid
 
 
@@ -189,14 +190,17 @@ _NVME_TCP = "nvme:tcp"
 _IMPLIED = Origin(OriginKind.IMPLIED)
 
 
-def admit(rules: Rules, candidates: Iterable[Candidate]) -> tuple[Admission, ...]:
+def admit(
+    rules: Rules, candidates: Iterable[Candidate], breathe: Breathe = without_pause
+) -> tuple[Admission, ...]:  # fmt: skip
     """A verdict on each candidate, in their order."""
-    known = [(candidate, excluded(rules, candidate)) for candidate in candidates]
+    known = [(candidate, excluded(rules, candidate)) for candidate in breathing(candidates, breathe)]
     seen: dict[Wwid, int] = {}
     for candidate, out in known:
         if out is None and candidate.finding.standing is not Standing.CONTRADICTED:
             seen[candidate.wwid] = seen.get(candidate.wwid, 0) + 1
-    return tuple(out or _entered(rules, candidate, seen.get(candidate.wwid, 0)) for candidate, out in known)
+    entering = breathing(known, breathe)
+    return tuple(out or _entered(rules, candidate, seen.get(candidate.wwid, 0)) for candidate, out in entering)
 
 
 def _verdict(candidate: Candidate, verdict: Verdict, reason: str, origin: Origin = _IMPLIED) -> Admission:

@@ -17,12 +17,13 @@ from desired.identity import Finding, Standing, examine, page_names, wwid_of
 from desired.map_selection import Platform
 from desired.model import Admission, ConfigMessage, Desired, DesiredMap, Origin, Resolved, Severity, Verdict
 from desired.naming import Bindings, Namer
-from desired.observed import Observed, observe, remembered
+from desired.observed import Observed, observe, offline, remembered
 from desired.precedence import DeviceKind, Layers, global_settings, settings_for
 from desired.reservations import KEYWORD, in_force, recorded
 from desired.selection import uid_attribute
 from desired.tunables import settle
 from desired.values import ROOT, Surroundings
+from observers.breathing import Breathe, breathing, without_pause
 from observers.snapshot import Alias, Hex, Path, Snapshot, Wwid
 
 
@@ -41,25 +42,30 @@ def surroundings_in(snapshot: Snapshot) -> Surroundings:
     return Surroundings(accounts={**ROOT, **snapshot.accounts}, native_nvme=snapshot.host.native_nvme_multipath)
 
 
-def derive(config: Config, snapshot: Snapshot, *, resident: bool) -> Desired:
+def derive(
+    config: Config, snapshot: Snapshot, *, resident: bool, breathe: Breathe = without_pause
+) -> Desired:  # fmt: skip
     """What should be on the host. `resident`: a daemon watches over the maps, and would end the waiting for paths.
 
     Without one no map queues when it has no path (unless queue_without_daemon says so), for nobody would end that.
     """
     known = observe(snapshot)
+    breathe()
     if known.no_configuration:
         return _untouched(config, snapshot, known)
-    candidates = identify(config, snapshot, known)
-    admissions = admit(rules_in_force(config, snapshot, known), candidates)
+    candidates = identify(config, snapshot, known, breathe)
+    admissions = admit(rules_in_force(config, snapshot, known), candidates, breathe)
     paths = by_wwid(candidates, admissions)
+    breathe()
     namer = _namer(config, snapshot, known)
-    names, nameless = namer.assign({wwid: members[0].layers for wwid, members in paths.items()})
+    names, nameless = namer.assign({wwid: members[0].layers for wwid, members in paths.items()}, breathe)
     assembler = Assembler(Platform.of(snapshot.host, watched=resident))
-    maps, failures = _build(paths, names, assembler, known)
+    maps, failures = _build(paths, breathing(names.items(), breathe), assembler, known)
     failures |= nameless
+    breathe()
     return Desired(
         maps=_keyed(settle(maps), snapshot),
-        admissions=admissions,
+        admissions=_ranked(candidates, admissions, assembler),
         bindings=_bindings_text(snapshot, known, namer.bindings),
         wwids=remembered(snapshot.wwids.text if snapshot.wwids else None),
         keep=_kept(known, {each.wwid for each in maps}, candidates, admissions, failures),
@@ -79,10 +85,12 @@ def _untouched(config: Config, snapshot: Snapshot, known: Observed) -> Desired:
     )
 
 
-def identify(config: Config, snapshot: Snapshot, known: Observed) -> tuple[Candidate, ...]:
+def identify(
+    config: Config, snapshot: Snapshot, known: Observed, breathe: Breathe = without_pause
+) -> tuple[Candidate, ...]:  # fmt: skip
     """Every device with its WWID and what it says of itself, in the snapshot's order."""
     identifier = Identifier(config, known)
-    return tuple(identifier.candidate(path) for path in snapshot.paths)
+    return tuple(identifier.candidate(path) for path in breathing(snapshot.paths, breathe))
 
 
 _MOST_PAGES = 20_000
@@ -188,13 +196,13 @@ def _namer(config: Config, snapshot: Snapshot, known: Observed) -> Namer:
 
 def _build(
     paths: Mapping[Wwid, Sequence[Candidate]],
-    names: Mapping[Wwid, Resolved[Alias]],
+    names: Iterable[tuple[Wwid, Resolved[Alias]]],
     assembler: Assembler,
     known: Observed,
 ) -> tuple[tuple[DesiredMap, ...], dict[Wwid, str]]:
     """The maps that have a name, and why some could not be made."""
     maps, failures = [], {}
-    for wwid, alias in names.items():
+    for wwid, alias in names:
         try:
             maps.append(assembler.assemble(wwid, alias, paths[wwid], existing=known.maps.get(wwid)))
         except Exception as error:  # noqa: BLE001 - whatever is wrong with one map, the others must go on
@@ -202,6 +210,19 @@ def _build(
                 f"it could not be derived: {error}" if str(error) else f"it could not be derived: {error!r}"
             )
     return tuple(maps), failures
+
+
+def _ranked(
+    candidates: Sequence[Candidate], admissions: Sequence[Admission], assembler: Assembler
+) -> tuple[Admission, ...]:  # fmt: skip
+    """The verdicts, with the priorities of disks that wait for a second path. One that is offline can't be asked."""
+    pairs = zip(candidates, admissions, strict=True)
+    return tuple(
+        replace(each, priority=assembler.priority_of(candidate))
+        if each.verdict is Verdict.WAITING and not offline(candidate.path)
+        else each
+        for candidate, each in pairs
+    )
 
 
 def _keyed(maps: tuple[DesiredMap, ...], snapshot: Snapshot) -> tuple[DesiredMap, ...]:

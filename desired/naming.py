@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from desired.model import Origin, OriginKind, Resolved
 from desired.options import ALIAS_PREFIX, USER_FRIENDLY_NAMES
 from desired.precedence import Layers
+from observers.breathing import Breathe, breathing, without_pause
 from observers.snapshot import Alias, Map, Wwid
 
 HEADER = """\
@@ -194,7 +195,9 @@ class Namer:
     _asked: frozenset[Wwid] = frozenset()
     """The maps that are to be named: each may leave the name that it has."""
 
-    def assign(self, wanted: Mapping[Wwid, Layers]) -> tuple[dict[Wwid, Resolved[Alias]], dict[Wwid, str]]:
+    def assign(
+        self, wanted: Mapping[Wwid, Layers], breathe: Breathe = without_pause
+    ) -> tuple[dict[Wwid, Resolved[Alias]], dict[Wwid, str]]:
         """The names of these maps, in their order, and why some can't have any.
 
         Of two that want one name the map that has it keeps it, else the first gets it. The other one keeps the name
@@ -202,7 +205,7 @@ class Namer:
         """
         self._reserved = frozenset(alias.value for alias in self.configured.values())
         self._asked = frozenset(wanted)
-        given = {wwid: self._wanted(wwid, layers) for wwid, layers in wanted.items()}
+        given = {wwid: self._wanted(wwid, layers) for wwid, layers in breathing(wanted.items(), breathe)}
         failures: dict[Wwid, str] = {}
         while losers := self._losers(given):
             for wwid, winner in losers.items():

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
+from observers.breathing import Breathe, breathing, without_pause
 from observers.dmtable import MultipathStatus, MultipathTable, Sectors, TableSyntax, parse_status, parse_table
 from observers.errors import KernelRefused, MpathError
 from observers.host import ReadHost
@@ -60,7 +61,7 @@ class Observed:
     gaps: tuple[Gap, ...] = ()
 
 
-def observe(host: ReadHost) -> Observed:
+def observe(host: ReadHost, *, breathe: Breathe = without_pause) -> Observed:
     """Everything that device-mapper tells; never raises."""
     reader = Reader(host, SUBJECT)
     version = _version(reader)
@@ -68,7 +69,7 @@ def observe(host: ReadHost) -> Observed:
         return Observed(gaps=tuple(reader.gaps))
     target = _multipath_target(reader)
     ours, others = _devices(reader)
-    found = [_map(host, device) for device in ours]
+    found = [_map(host, device) for device in breathing(ours, breathe)]
     gaps = [*reader.gaps, *(gap for _, part in found for gap in part)]
     return Observed(
         version=version,
@@ -79,14 +80,14 @@ def observe(host: ReadHost) -> Observed:
     )
 
 
-def observe_some(host: ReadHost, uuids: Iterable[str]) -> Observed:
+def observe_some(host: ReadHost, uuids: Iterable[str], *, breathe: Breathe = without_pause) -> Observed:
     """The maps of these UUIDs, those that there are, and nothing of all others; never raises."""
     reader = Reader(host, SUBJECT)
     version = _version(reader)
     if version is None:
         return Observed(gaps=tuple(reader.gaps))
-    devices = [device for uuid in uuids if (device := _find(reader, uuid)) is not None]
-    found = [_map(host, device) for device in devices]
+    devices = [device for uuid in breathing(uuids, breathe) if (device := _find(reader, uuid)) is not None]
+    found = [_map(host, device) for device in breathing(devices, breathe)]
     return Observed(
         version=version,
         multipath_target=_multipath_target(reader),

@@ -50,7 +50,7 @@ _REPLACEMENT = "\ufffd"
 
 def maps_json(maps: Sequence[MapRow]) -> str:
     """The reply to `show maps json`."""
-    return f'{_HEADER}   "maps": [{_items(list(map(_map, maps)), "   ")}]\n}}\n'
+    return f'{_HEADER}   "maps": [{_items([row.texts.text("json", _map, row) for row in maps], "   ")}]\n}}\n'
 
 
 def map_json(row: MapRow) -> str:
@@ -72,7 +72,7 @@ def _map(row: MapRow) -> str:
 def _group(number: int, row: GroupRow) -> str:
     values = [text(row) for text in _GROUP_TEXTS]
     values[_GROUP_PRIORITY] = _unsigned(values[_GROUP_PRIORITY])
-    paths = _items([_path(path) for path in row.paths], "         ")
+    paths = _items([path.texts.text("json", _path, path) for path in row.paths], "         ")
     return f'{_GROUP_TEMPLATE % _safe(values)},\n         "group" : {number},\n         "paths": [{paths}]\n'
 
 

@@ -14,9 +14,9 @@ from controller.protocol import foreign, json_reply, picture, requests, status, 
 from controller.protocol.grammar import DENIED, Command, Refusal, Verb, parse
 from controller.protocol.names import device_name, find_map, find_path
 from controller.protocol.requests import MapRequest, PathRequest, Request, Result
-from controller.protocol.rows import MapRow, PathRow, map_rows, path_rows
+from controller.protocol.rows import MapRow, PathRow, map_rows, path_rows, still_rows
 from controller.protocol.state import State
-from controller.protocol.tables import Part, part
+from controller.protocol.tables import Part, kept_part, part
 from desired.admission import Blacklist
 from desired.entries import RuleKind
 from desired.model import Verdict
@@ -26,13 +26,21 @@ Answer = str | Request
 
 
 def respond(state: State, text: str, *, root: bool) -> Answer:
-    """What to do with a request. `root`: whether its sender is. A request that is none is told so before who may."""
+    """What to do with a request. `root`: whether its sender is."""
+    parsed = understood(text, root=root)
+    return parsed if isinstance(parsed, str) else answer(state, parsed)
+
+
+def understood(text: str, *, root: bool) -> Command | str:
+    """The command, or why it is none. A request that is none is told so before who may."""
     parsed = parse(text)
     if isinstance(parsed, Refusal):
         return parsed.reply
-    if parsed.verb.needs_root and not root:
-        return DENIED
-    return answer(state, parsed)
+    return DENIED if parsed.verb.needs_root and not root else parsed
+
+
+ABOUT_THE_DAEMON = frozenset({Verb.LIST_DAEMON, Verb.LIST_AGE, Verb.LIST_WILDCARDS, Verb.LIST_EVENTS, Verb.LIST_MD})
+"""What is answered without a look at any path or map."""
 
 
 def answer(state: State, command: Command) -> Answer:
@@ -49,11 +57,11 @@ Write = Callable[[State, Arguments], Answer]
 
 
 def _maps(state: State) -> list[MapRow]:
-    return map_rows(state, path_rows(state))
+    return map_rows(state, still_rows(state))
 
 
 def _path(state: State, arguments: Arguments) -> PathRow | None:
-    return find_path(path_rows(state), arguments["path"])
+    return find_path(still_rows(state), arguments["path"])
 
 
 def _map(state: State, arguments: Arguments) -> MapRow | None:
@@ -67,11 +75,11 @@ def _foreign(state: State) -> tuple[ForeignMap, ...]:
 def _all_paths(state: State) -> tuple[Part, Part]:
     """Ours, and those of the maps that the kernel makes itself."""
     others = [path for each in _foreign(state) for path in each.paths]
-    return part(path_rows(state), wildcards.PATH), part(others, foreign.PATH)
+    return kept_part(still_rows(state), wildcards.PATH, now=lambda: path_rows(state)), part(others, foreign.PATH)
 
 
 def _all_maps(state: State) -> tuple[Part, Part]:
-    return part(_maps(state), wildcards.MAP), part(_foreign(state), foreign.MAP)
+    return kept_part(_maps(state), wildcards.MAP), part(_foreign(state), foreign.MAP)
 
 
 def _path_table(state: State, format_: str, *, raw: bool = False) -> str:
@@ -93,19 +101,19 @@ def _one_map(state: State, arguments: Arguments) -> str:
     row = find_map(rows, arguments["map"])
     if row is None:
         return Result.NOT_FOUND
-    return tables.line_of_table(rows.index(row), arguments["format"], part(rows, wildcards.MAP))
+    return tables.line_of_table(rows.index(row), arguments["format"], kept_part(rows, wildcards.MAP))
 
 
 def _topology(state: State, _: Arguments) -> str:
-    paths, others = path_rows(state), _foreign(state)
-    parts = part(paths, wildcards.PATH), part([path for each in others for path in each.paths], foreign.PATH)
+    paths, others = still_rows(state), _foreign(state)
+    parts = kept_part(paths, wildcards.PATH), part([path for each in others for path in each.paths], foreign.PATH)
     lines = tables.rows_in_columns(topology.PATH_FORMAT, *parts)
     theirs = iter(lines[len(paths) :])
     return topology.trees(map_rows(state, paths), paths, lines) + "".join(foreign.tree(each, theirs) for each in others)
 
 
 def _map_topology(state: State, arguments: Arguments) -> str:
-    paths = path_rows(state)
+    paths = still_rows(state)
     row = find_map(map_rows(state, paths), arguments["map"])
     return topology.topology([row], paths) if row else Result.NOT_FOUND
 
@@ -136,7 +144,7 @@ READS: Mapping[Verb, Read] = {
     Verb.LIST_PATHS_RAW: lambda state, arguments: _path_table(state, arguments["format"], raw=True),
     Verb.LIST_PATH: _one_path,
     Verb.LIST_MAPS: lambda state, _: _map_table(state, tables.MAPS_FORMAT),
-    Verb.LIST_STATUS: lambda state, _: status.status(state, path_rows(state)),
+    Verb.LIST_STATUS: lambda state, _: status.status(state, still_rows(state)),
     Verb.LIST_DAEMON: lambda state, _: status.daemon(state.daemon),
     Verb.LIST_MAPS_STATUS: lambda state, _: _map_table(state, tables.STATUS_FORMAT),
     Verb.LIST_MAPS_STATS: lambda state, _: _map_table(state, tables.STATS_FORMAT),
@@ -149,10 +157,10 @@ READS: Mapping[Verb, Read] = {
     Verb.LIST_MAP_FORMAT: _one_map,
     Verb.LIST_MAP_RAW: _one_map,
     Verb.LIST_MAP_JSON: _map_json,
-    Verb.LIST_CONFIG_LOCAL: lambda state, _: status.config_local(state, path_rows(state)),
+    Verb.LIST_CONFIG_LOCAL: lambda state, _: status.config_local(state, still_rows(state)),
     Verb.LIST_CONFIG: lambda state, _: status.config(state),
     Verb.LIST_BLACKLIST: lambda state, _: status.blacklist(state.config),
-    Verb.LIST_DEVICES: lambda state, _: status.devices(state, path_rows(state)),
+    Verb.LIST_DEVICES: lambda state, _: status.devices(state, still_rows(state)),
     Verb.LIST_WILDCARDS: lambda _state, _arguments: wildcards.LIST,
     Verb.GET_PR_STATUS: _of_map(lambda row: row.line.reserved),
     Verb.GET_PR_KEY: _of_map(_key),

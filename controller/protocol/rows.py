@@ -1,7 +1,9 @@
 """The rows of every table: paths, groups and maps, each with all that is known of it.
 
 In: a `State`. Out: rows, in multipathd's order: paths by their place in sysfs, as udev enumerates them, maps by their
-device number. Pure. Rows are made anew for each reply, which is cheaper than to know when they are out of date.
+device number. Pure. Rows are made anew for each state, which is cheaper than to know which are out of date; but what
+replies write of them is the same text again and again, so a row has `Texts`, which are those of the row before as long
+as all is equal that they can be made of. What the clock changes is no such text.
 """
 
 import math
@@ -10,8 +12,9 @@ from operator import attrgetter
 from typing import NamedTuple
 
 from controller.protocol.state import NO_MAP_LINE, MapLine, PathLine, State, path_line
-from desired.model import Admission, Desired, DesiredMap, Verdict
-from observers.dmtable import DevT, GroupStatus, PathStatus, TableGroup
+from controller.protocol.texts import Texts
+from desired.model import Desired, DesiredMap, Verdict
+from observers.dmtable import DevT, GroupStatus, TableGroup
 from observers.snapshot import Map, Path, PathState, Wwid
 
 NEVER_PATHS = frozenset({Verdict.BLACKLISTED, Verdict.NOT_A_DISK})
@@ -37,6 +40,7 @@ class PathRow(NamedTuple):
     map: Map | None
     active: bool | None
     tick: int
+    texts: Texts
 
     @property
     def usable(self) -> bool:
@@ -80,6 +84,7 @@ class MapRow(NamedTuple):
     groups: tuple[GroupRow, ...]
     failback_tick: int
     queueing_tick: int
+    texts: Texts
 
     @property
     def paths(self) -> Iterable[PathRow]:
@@ -94,32 +99,46 @@ class MapRow(NamedTuple):
 
 def path_rows(state: State) -> list[PathRow]:
     """All paths that multipathd would know."""
+    rows, due, now = still_rows(state), state.due, state.now
+    if due is None:
+        return [row._replace(tick=seconds_left(row.line.check_due, now)) for row in rows]
+    return [row._replace(tick=seconds_left(due(row.dev), now)) for row in rows]
+
+
+def still_rows(state: State) -> list[PathRow]:
+    """The same without their `tick`: they stay the same until something else changes than the time."""
+    of = (state.snapshot, state.desired, state.paths)
+    return state.kept.made("paths", of, lambda: _path_rows(state))
+
+
+def _path_rows(state: State) -> list[PathRow]:
     paths = sorted(state.snapshot.paths, key=attrgetter("sysfs"))
     admissions = {each.dev: each for each in state.desired.admissions}
     mapped = {dev: live for live in state.snapshot.maps if live.table for dev in live.table.devices}
     active = {path.dev: path for live in state.snapshot.maps if live.status for path in live.status.paths}
     priorities = _priorities(state.desired) if any(path.name not in state.paths for path in paths) else {}
-    rows = []
+    rows, kept = [], state.kept
+    kept.make_room(len(paths) + len(state.snapshot.maps))
     for path in paths:
         dev, admission = path.dev, admissions.get(path.dev)
         live = mapped.get(dev)
         if live is None and (admission is None or admission.verdict in NEVER_PATHS):
             continue
         line = state.paths.get(path.name) or path_line(path, priority=priorities.get(dev))
-        rows.append(_path_row(path, line, admission, live, active.get(dev), state.now))
+        wwid = admission.wwid if admission is not None else live.wwid if live is not None else Wwid("")
+        status = active.get(dev)
+        believed = status.active if status is not None else None
+        texts = kept.texts(path.name, (path, _essence(line), wwid, live and live.name, believed))
+        rows.append(PathRow(dev, path, line, path.health.state, wwid, live, believed, 0, texts))
     return rows
+
+
+_essence = attrgetter("priority", "checker", "failures", "vendor_page", "init", "awaits_online", "adapter")
+"""All of a `PathLine` but its times."""
 
 
 def _priorities(desired: Desired) -> dict[DevT, int | None]:
     return {member.dev: member.priority.value for each in desired.maps for member in each.members}
-
-
-def _path_row(
-    path: Path, line: PathLine, admission: Admission | None, live: Map | None, status: PathStatus | None, now: float
-) -> PathRow:
-    wwid = admission.wwid if admission is not None else live.wwid if live is not None else Wwid("")
-    active = status.active if status is not None else None
-    return PathRow(path.dev, path, line, path.health.state, wwid, live, active, seconds_left(line.check_due, now))
 
 
 def seconds_left(due: float | None, now: float) -> int:
@@ -128,7 +147,14 @@ def seconds_left(due: float | None, now: float) -> int:
 
 
 def map_rows(state: State, paths: Iterable[PathRow]) -> list[MapRow]:
-    """All maps; `paths` are those of `path_rows`."""
+    """All maps; `paths` are those of `path_rows` or `still_rows`."""
+    if any(each.failback_due is not None or each.queueing_ends is not None for each in state.maps.values()):
+        return _map_rows(state, paths)
+    of = (state.snapshot, state.desired, state.paths, state.maps)
+    return state.kept.made("maps", of, lambda: _map_rows(state, paths))
+
+
+def _map_rows(state: State, paths: Iterable[PathRow]) -> list[MapRow]:
     by_dev = {row.dev: row for row in paths}
     wanted = {each.wwid: each for each in state.desired.maps}
     rows = []
@@ -137,8 +163,17 @@ def map_rows(state: State, paths: Iterable[PathRow]) -> list[MapRow]:
         groups = _groups(live, by_dev)
         failback = seconds_left(line.failback_due, state.now)
         queueing = seconds_left(line.queueing_ends, state.now)
-        rows.append(MapRow(live, wanted.get(live.wwid), line, groups, failback, queueing))
+        each = wanted.get(live.wwid)
+        members = tuple([row.texts for group in groups for row in group.paths])
+        texts = state.kept.texts(live.uuid, (live, line, failback, queueing, each and _wishes(each), members))
+        rows.append(MapRow(live, each, line, groups, failback, queueing, texts))
     return rows
+
+
+def _wishes(wanted: DesiredMap) -> tuple[object, ...]:
+    """All of a desired map that replies show."""
+    retry = wanted.properties.get("no_path_retry")
+    return wanted.failback.value, retry.value if retry is not None else None
 
 
 def _groups(live: Map, by_dev: dict[DevT, PathRow]) -> tuple[GroupRow, ...]:
@@ -158,4 +193,4 @@ def _groups(live: Map, by_dev: dict[DevT, PathRow]) -> tuple[GroupRow, ...]:
 
 def _gone(live: Map, dev: DevT, *, active: bool | None) -> PathRow:
     """A path in a table whose device was not seen."""
-    return PathRow(dev, None, UNKNOWN, PathState.UNCHECKED, live.wwid, live, active, 0)
+    return PathRow(dev, None, UNKNOWN, PathState.UNCHECKED, live.wwid, live, active, 0, Texts())

@@ -6,13 +6,15 @@ never waits for a disk, a cycle, or a lock. What the rooms to the left know is t
 loop knows nothing yet, `path_line` and `MapLine()` stand for it. Values only.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from controller.protocol.texts import Kept
 from desired.config import Config
 from desired.model import Desired
 from desired.values import Surroundings
+from observers.dmtable import DevT
 from observers.snapshot import DeviceName, Path, Snapshot, Wwid
 
 
@@ -139,7 +141,9 @@ class State:
     """The world. `now`: monotonic seconds. `observed_at`: when the snapshot was taken, by the same clock.
 
     `config`: the configuration in force. `others`: the block devices that are not in the snapshot, neither as paths
-    nor as maps of anybody's. `nr_open`: the kernel's limit of open files.
+    nor as maps of anybody's. `nr_open`: the kernel's limit of open files. `due`: when a
+    path's next check is due, if that is known better than by its line. `kept`: what replies wrote before, of this state
+    or of an earlier one.
     """
 
     snapshot: Snapshot
@@ -151,6 +155,8 @@ class State:
     paths: Mapping[DeviceName, PathLine] = field(default_factory=dict)
     maps: Mapping[Wwid, MapLine] = field(default_factory=dict)
     others: tuple[OtherDevice, ...] = ()
+    due: Callable[[DevT], float | None] | None = None
+    kept: Kept = field(default_factory=Kept, compare=False, repr=False)
     nr_open: int = Surroundings().nr_open
 
 

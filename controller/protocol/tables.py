@@ -3,7 +3,8 @@
 In: rows, the wildcards of their kind, a format. Out: text, a line for each row. Pure; must take any format: a letter
 that is no wildcard is left out with its `%`, and so is a `%` at the end.
 
-Columns are made one at a time, each cell once, and then laid side by side: a cell costs one call.
+Columns are made one at a time, each cell once, and then laid side by side: a cell costs one call, or nothing when its
+row has the text already.
 """
 
 import re
@@ -13,10 +14,12 @@ from functools import lru_cache
 from itertools import islice, repeat
 from typing import TypeVar
 
+from controller.protocol.rows import MapRow, PathRow
 from controller.protocol.wildcards import Wildcard
 from desired.conf.lexer import byte_length
 
 R = TypeVar("R")
+Row = TypeVar("Row", PathRow, MapRow)
 
 WIDEST = 255
 """No column is wider; longer texts stick out."""
@@ -78,13 +81,27 @@ def part(rows: Sequence[R], wildcards: Mapping[str, Wildcard[R]]) -> Part:
     return Part(len(rows), {letter: each.title for letter, each in wildcards.items()}, cells)
 
 
+def kept_part(
+    rows: Sequence[Row], wildcards: Mapping[str, Wildcard[Row]], *, now: Callable[[], Sequence[Row]] | None = None
+) -> Part:  # fmt: skip
+    """The same of rows that have `Texts`. `now`: the rows as of now, for what changes with time."""
+
+    def cells(letter: str) -> list[str]:
+        make = wildcards[letter].text
+        if wildcards[letter].fleeting:
+            return list(map(make, now() if now is not None else rows))
+        return [row.texts.known.get(letter) or row.texts.text(letter, make, row) for row in rows]
+
+    return Part(len(rows), {letter: each.title for letter, each in wildcards.items()}, cells)
+
+
 def table(format_: str, *parts: Part, raw: bool = False) -> str:
     """All rows under a header, in columns; `raw`: without both. Without rows there is no header either.
 
     Rows of several kinds stand in the same columns, with the titles of the first; all kinds have the same letters.
     """
     lines = _side_by_side(format_, parts, header=not raw, padded=not raw) if any(each.count for each in parts) else ()
-    return "".join(f"{line}\n" for line in lines)
+    return "\n".join([*lines, ""])
 
 
 def rows_in_columns(format_: str, *parts: Part) -> list[str]:
@@ -111,6 +128,9 @@ def _side_by_side(format_: str, parts: Sequence[Part], *, header: bool, padded: 
 
 
 def _column(cells: list[str]) -> list[str]:
+    if "".join(cells).isascii():  # nearly always; then nothing has to be asked of each
+        widest = min(WIDEST, max(map(len, cells), default=0))
+        return [cell.ljust(widest) for cell in cells]
     widest = _widest(cells)
     return [pad(cell, widest) for cell in cells]
 

@@ -7,7 +7,7 @@ In: rows. Out: text. Pure. No colours: those are for terminals, and a socket is 
 from collections.abc import Iterator, Mapping, Sequence
 
 from controller.protocol.rows import GroupRow, MapRow, PathRow
-from controller.protocol.tables import bare_rows, line, part, rows_in_columns
+from controller.protocol.tables import bare_rows, kept_part, line, part, rows_in_columns
 from controller.protocol.wildcards import GROUP, MAP, PATH
 from observers.dmtable import DevT
 
@@ -18,19 +18,25 @@ PATH_FORMAT = "%i %d %D %t %T %o"
 
 def topology(maps: Sequence[MapRow], paths: Sequence[PathRow]) -> str:
     """The trees of these maps. `paths`: all there are; they decide how wide the columns are."""
-    return trees(maps, paths, rows_in_columns(PATH_FORMAT, part(paths, PATH)))
+    return trees(maps, paths, rows_in_columns(PATH_FORMAT, kept_part(paths, PATH)))
 
 
 def trees(maps: Sequence[MapRow], paths: Sequence[PathRow], lines: Sequence[str]) -> str:
     """The trees of these maps. `lines`: those of the paths, drawn already."""
     drawn = {row.dev: f"{text}\n" for row, text in zip(paths, lines, strict=False)}
-    properties = bare_rows(PROPERTIES, part(maps, MAP))
-    groups = iter(bare_rows(GROUP_FORMAT, part([group for each in maps for group in each.groups], GROUP)))
     found: list[str] = []
-    for each, text in zip(maps, properties, strict=True):
-        found += (line(each, MAP, title(each)), text, "\n")
-        found += _tree(each, groups, drawn)
+    for each in maps:
+        found.append(each.texts.text("head", _head, each))
+        found += _tree(each, drawn)
     return "".join(found)
+
+
+def _head(row: MapRow) -> str:
+    return line(row, MAP, title(row)) + line(row, MAP, PROPERTIES)
+
+
+def _groups(row: MapRow) -> str:
+    return "\n".join(bare_rows(GROUP_FORMAT, part(row.groups, GROUP)))
 
 
 def title(row: MapRow) -> str:
@@ -40,11 +46,12 @@ def title(row: MapRow) -> str:
     return f"{action}%n{wwid} %d %s"
 
 
-def _tree(row: MapRow, groups: Iterator[str], drawn: Mapping[DevT, str]) -> Iterator[str]:
-    """The lines of a map's groups, which come next in `groups`, and of their paths."""
-    for number, group in enumerate(row.groups, 1):
+def _tree(row: MapRow, drawn: Mapping[DevT, str]) -> Iterator[str]:
+    """The lines of a map's groups and of their paths."""
+    texts = row.texts.text("groups", _groups, row).split("\n")
+    for number, (group, text) in enumerate(zip(row.groups, texts, strict=False), 1):
         last = number == len(row.groups)
-        yield f"{'`' if last else '|'}-+- {next(groups)}\n"
+        yield f"{'`' if last else '|'}-+- {text}\n"
         yield from _branch(group, "  " if last else "| ", drawn)
 
 

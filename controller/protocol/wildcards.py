@@ -27,11 +27,12 @@ BAR = 10
 
 
 class Wildcard(NamedTuple, Generic[R]):
-    """A letter, the title of its column, and its text."""
+    """A letter, the title of its column, and its text. `fleeting`: it changes as time passes."""
 
     letter: str
     title: str
     text: Callable[[R], str]
+    fleeting: bool = False
 
 
 def size_text(sectors: Sectors) -> str:
@@ -178,7 +179,7 @@ PATHS: tuple[Wildcard[PathRow], ...] = (
     Wildcard("T", "chk_st", _checked),
     Wildcard("s", "vend/prod/rev", _hardware),
     Wildcard("c", "checker", lambda row: row.line.checker or "(null)"),
-    Wildcard("C", "next_check", _next_check),
+    Wildcard("C", "next_check", _next_check, fleeting=True),
     Wildcard("p", "pri", _priority),
     Wildcard("S", "size", lambda row: size_text(row.path.size if row.path is not None else Sectors(0))),
     Wildcard("z", "serial", lambda row: row.path.serial if row.path is not None else ""),

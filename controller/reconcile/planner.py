@@ -32,18 +32,22 @@ from controller.reconcile.tending import silence, tended, told
 from controller.reconcile.tuning import with_tunables
 from controller.reconcile.view import View, incomplete, look, names_taken, sequence
 from desired.model import Desired, DesiredMap
+from observers.breathing import Breathe, breathing, without_pause
 from observers.dmtable import DevT, MultipathTable
 from observers.errors import InvariantBroken
 from observers.snapshot import Alias, Map, Snapshot, Wwid
 
 
-def plan(snapshot: Snapshot, desired: Desired, memory: Memory, now: float) -> tuple[Plan, Memory]:
+def plan(
+    snapshot: Snapshot, desired: Desired, memory: Memory, now: float, *, breathe: Breathe = without_pause
+) -> tuple[Plan, Memory]:  # fmt: skip
     """What to do now (`now`: monotonic seconds), and what to remember of having decided it."""
-    view = tended(look(snapshot, desired, memory=memory, now=now))
+    view = tended(look(snapshot, desired, memory=memory, now=now), breathe)
+    breathe()
     view = replace(view, purge=purging.chosen(view))
-    drafts = _blind(view) if view.blind else _settle(view)
+    drafts = _blind(view) if view.blind else _settle(view, breathe)
     first, later = ((), None) if view.blind else _records(view, drafts)
-    made = Plan(records=first, maps=with_tunables(view, drafts), records_wake_at=later)
+    made = Plan(records=first, maps=with_tunables(view, breathing(drafts, breathe)), records_wake_at=later)
     return made, remembering.after_planning(
         view.memory,
         known=(*view.live, *view.wanted),
@@ -52,10 +56,10 @@ def plan(snapshot: Snapshot, desired: Desired, memory: Memory, now: float) -> tu
     )
 
 
-def _settle(view: View) -> tuple[Draft, ...]:
+def _settle(view: View, breathe: Breathe) -> tuple[Draft, ...]:
     """Draft every map, and again those that want what they can't have, until all can be had in one order."""
     order = sequence(view)
-    drafts = {wwid: _draft(view, wwid, UNLIMITED) for wwid in order}
+    drafts = {wwid: _draft(view, wwid, UNLIMITED) for wwid in breathing(order, breathe)}
     if not any(draft.takes for draft in drafts.values()):
         return tuple(drafts.values())
     owners, limits, known = _owners(view), dict.fromkeys(order, UNLIMITED), set[tuple[Wwid, Claim]]()
@@ -70,7 +74,7 @@ def _settle(view: View) -> tuple[Draft, ...]:
         for each in fresh:
             known.add((each.wwid, each.claim))
             limits[each.wwid] = _limited(limits[each.wwid], each, view=view, claimed=claimed)
-        for wwid in dict.fromkeys(each.wwid for each in fresh):
+        for wwid in breathing(dict.fromkeys(each.wwid for each in fresh), breathe):
             drafts[wwid] = _draft(view, wwid, limits[wwid])
 
 

@@ -33,6 +33,7 @@ from controller.reconcile.plan import MapPlan, Memory, Plan
 from controller.reconcile.safety_rules import FATAL_RULES, WARNING_RULES
 from controller.reconcile.safety_world import BAD, World, advance, model, state_of
 from desired.model import Desired
+from observers.breathing import Breathe, breathing, without_pause
 from observers.snapshot import DmUuid, Snapshot
 
 NOTHING_KNOWN = Memory()
@@ -59,14 +60,16 @@ class Finding:
 
 
 def check(
-    plan: Plan, snapshot: Snapshot, desired: Desired, memory: Memory = NOTHING_KNOWN
+    plan: Plan, snapshot: Snapshot, desired: Desired, memory: Memory = NOTHING_KNOWN, *,
+    breathe: Breathe = without_pause,
 ) -> tuple[Finding, ...]:  # fmt: skip
     """All findings on a plan, in its order. `memory`: what was known of the paths when it was made."""
     stopped: set[DmUuid] = set()
     found: dict[Finding, None] = {}
     while any(each.steps for each in plan.maps):
         world = model(snapshot, desired, memory)
-        fresh = [each for each in _walk(plan, world, stopped=frozenset(stopped)) if each not in found]
+        walked = _walk(breathing(plan.maps, breathe), world, stopped=frozenset(stopped))
+        fresh = [each for each in walked if each not in found]
         found.update(dict.fromkeys(fresh))
         fatal = {each.uuid for each in fresh if each.level is Level.FATAL and each.uuid is not None}
         if fatal <= stopped:
@@ -106,8 +109,8 @@ def _check_records(plan: Plan, snapshot: Snapshot) -> Iterable[Finding]:
             yield Finding(Level.FATAL, None, "expected", why)
 
 
-def _walk(plan: Plan, world: World, *, stopped: frozenset[DmUuid]) -> Iterable[Finding]:
-    for map_plan in plan.maps:
+def _walk(plans: Iterable[MapPlan], world: World, *, stopped: frozenset[DmUuid]) -> Iterable[Finding]:
+    for map_plan in plans:
         if map_plan.uuid in stopped:
             continue
         yield from _foreign_steps(map_plan)

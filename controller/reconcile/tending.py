@@ -24,16 +24,17 @@ from controller.reconcile.waiting import MapMemory
 from desired.care import MapCare
 from desired.features import QUEUE
 from desired.model import Desired, DesiredMap
+from observers.breathing import Breathe, breathing, without_pause
 from observers.dmtable import DevT
 from observers.snapshot import Map, PathState, Snapshot, Wwid
 
 
-def tended(view: View) -> View:
+def tended(view: View, breathe: Breathe = without_pause) -> View:
     """The view as of now; without a resident as it is."""
     if not view.memory.resident or view.blind:
         return view
     maps, paths = dict(view.memory.maps), dict(view.memory.paths)
-    for wwid in dict.fromkeys((*view.live, *view.wanted)):
+    for wwid in breathing(dict.fromkeys((*view.live, *view.wanted)), breathe):
         care = _care(view, wwid)
         if care is not None:
             maps[wwid] = _tend(view, wwid, maps.get(wwid, MapMemory()), care, paths)

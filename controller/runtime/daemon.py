@@ -20,9 +20,10 @@ from controller.runtime.engine import RealEngine
 from controller.runtime.events import Kind, Level
 from controller.runtime.lanes import host_capacity
 from controller.runtime.log import ErrorStream, Journal
+from controller.runtime.patience import uxsock_timeout
 from controller.runtime.pidfile import Pidfile
 from controller.runtime.server import Server, listen
-from controller.runtime.service import Service, Source, Sources, uxsock_timeout
+from controller.runtime.service import Service, Source, Sources
 from controller.runtime.systemd import ServiceManager, name_of, passed_sockets
 from controller.runtime.textfile import Textfile
 from desired import options as keywords
@@ -98,7 +99,7 @@ def _run(options: DaemonOptions, environment: Mapping[str, str]) -> int:
         watch.start()
         log = _log(options, service, environment)
         service.bulletin.listen(log)
-        _prepare(service, options, selector, environment, pid=pid)
+        _prepare(service, options, environment, pid=pid)
         try:
             service.run()
         finally:
@@ -110,16 +111,13 @@ def _run(options: DaemonOptions, environment: Mapping[str, str]) -> int:
     return DONE
 
 
-def _prepare(
-    service: Service, options: DaemonOptions, selector: selectors.BaseSelector, environment: Mapping[str, str], *,
-    pid: int,
-) -> None:  # fmt: skip
+def _prepare(service: Service, options: DaemonOptions, environment: Mapping[str, str], *, pid: int) -> None:
     everywhere = global_settings(service.decider.config)
     maximum = everywhere.require(keywords.MAX_FDS).value
     resident.limit_descriptors(maximum if isinstance(maximum, int) else None)
     listeners = all_listeners(environment, pid=pid)
     timeout = uxsock_timeout(service.decider)
-    service.serve(Server(listeners, selector, timeout=timeout, clock=service.clock, on_asked=service.asked))
+    service.serve(Server(listeners, timeout=timeout, clock=service.clock, on_asked=service.asked))
     signals = Signals(service)
     service.loop.listen(signals.ear, signals.handle)
     if options.resident:

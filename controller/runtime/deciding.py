@@ -30,6 +30,7 @@ from desired.config import Config
 from desired.derive import derive
 from desired.model import Admission, DesiredMap
 from desired.precedence import global_settings
+from observers.breathing import Breathe, without_pause
 from observers.dmtable import DevT
 from observers.snapshot import DeviceName, Path, Snapshot, Wwid, map_uuid
 
@@ -63,8 +64,14 @@ class Decider:
         self.wanted: dict[Wwid, DesiredMap] = {}
         self.admissions: dict[DeviceName, Admission] = {}
         self._names: dict[Wwid, list[DeviceName]] = {}
+        self.wholes = 0
+        """How often everything was decided on."""
+        self.changes = 0
+        """Grows whenever something is remembered otherwise than before, but for the time of a path's next check."""
         self.on_decision: Callable[[Considered], None] = lambda _: None
         """Called with each decision that counts."""
+        self.breathe: Breathe = without_pause
+        """Called again and again while a decision is made: what is known must stay as it is then."""
 
     @property
     def memory(self) -> Memory:
@@ -79,6 +86,7 @@ class Decider:
     @memory.setter
     def memory(self, memory: Memory) -> None:
         self._memory = memory
+        self.changes += 1
 
     def path_memory(self, dev: DevT) -> PathMemory | None:
         """What is remembered of a path."""
@@ -86,6 +94,8 @@ class Decider:
 
     def remember_path(self, dev: DevT, memory: PathMemory | None) -> None:
         """What is remembered of a path from now on; None: nothing, as it is gone."""
+        before = self.path_memory(dev)
+        self.changes += before is None or memory is None or not _looks_the_same(before, memory)
         self._fresh[dev] = memory
 
     @property
@@ -110,18 +120,20 @@ class Decider:
 
     def everything(self, now: float, *, idle: Collection[Wwid] = ()) -> Decision:
         """All maps. `idle`: maps whose steps are being done; nothing is planned for them."""
-        snapshot, before = self._world.snapshot(self.settle), self.memory
-        decision, maps = decide(self.config, snapshot, before, now, orders=self.orders)
+        snapshot, before = self._world.snapshot(self.settle, breathe=self.breathe), self.memory
+        decision, maps = decide(self.config, snapshot, before, now, orders=self.orders, breathe=self.breathe)
         attached = self._attached(decision.desired.admissions)
         if attached:
             self.orders = with_new_paths(self.orders, attached)
-            decision, maps = decide(self.config, snapshot, before, now, orders=self.orders)
+            decision, maps = decide(self.config, snapshot, before, now, orders=self.orders, breathe=self.breathe)
         self.wanted = {each.wwid: each for each in maps}
         self.admissions = {each.name: each for each in decision.desired.admissions}
         self._names = {}
         for each in decision.desired.admissions:
             self._names.setdefault(each.wwid, []).append(each.name)
         self.memory = decision.memory
+        self.wholes += 1
+        self.breathe()
         decision = without(decision, idle)
         self.on_decision(
             Considered(
@@ -147,10 +159,13 @@ class Decider:
         uuids = [map_uuid(wwid) for wwid in wwids]
         if not all(uuid in self._world.maps for uuid in uuids):
             return None
-        snapshot = self._world.snapshot(self.settle, paths=self._paths_of(wwids), maps=uuids)
+        snapshot = self._world.snapshot(
+            self.settle, paths=self._paths_of(wwids), maps=uuids, breathe=self.breathe
+        )  # fmt: skip
         known = self._verdicts(snapshot.paths)
         before = self.memory
-        decision, maps = decide(self.config, snapshot, restricted(before, wwids), now, orders=self.orders)
+        kept = restricted(before, wwids)
+        decision, maps = decide(self.config, snapshot, kept, now, orders=self.orders, breathe=self.breathe)
         fresh = {each.name: each for each in decision.desired.admissions}
         reaches_out = decision.plan.records or any(isinstance(step, _FOR_ALL) for step in decision.plan.steps)
         reaches_out = reaches_out or self._takes_from_others(decision.plan.steps, wwids)
@@ -193,15 +208,26 @@ class Decider:
         return list(names | {name for dev in devices if (name := self._world.name_of(dev)) is not None})
 
 
+def _looks_the_same(one: PathMemory, other: PathMemory) -> bool:
+    """Whether two memories of a path differ in nothing that is shown of it, but for when it is asked next."""
+    if (one.state, one.failures, one.interval, one.marginal) != (
+        other.state, other.failures, other.interval, other.marginal
+    ):  # fmt: skip
+        return False
+    return one.answer is other.answer or one.answer == other.answer
+
+
 def decide(
-    config: Config, snapshot: Snapshot, memory: Memory, now: float, *, orders: Orders
+    config: Config, snapshot: Snapshot, memory: Memory, now: float, *, orders: Orders, breathe: Breathe = without_pause
 ) -> tuple[Decision, tuple[DesiredMap, ...]]:
     """The decision of whoever stays, and the maps as they would be wanted if no command stood against one."""
-    derived = derive(config, snapshot, resident=True)
+    derived = derive(config, snapshot, resident=True, breathe=breathe)
     auto_resize = global_settings(config).require(keywords.AUTO_RESIZE).value
     desired = ordered(derived, orders, snapshot.maps, auto_resize=auto_resize)
-    wanted, memory = plan(snapshot, desired, memory, now)
-    findings = safety.check(wanted, snapshot, desired, memory)
+    breathe()
+    wanted, memory = plan(snapshot, desired, memory, now, breathe=breathe)
+    findings = safety.check(wanted, snapshot, desired, memory, breathe=breathe)
+    breathe()
     stripped = safety.strip(wanted, findings)
     decision = Decision(snapshot=snapshot, desired=desired, plan=stripped, findings=findings, memory=memory)
     return decision, derived.maps

@@ -38,6 +38,7 @@ from controller.runtime.telling import Teller
 from controller.runtime.undecided import Undecided
 from controller.runtime.witness import Witness
 from controller.runtime.world import World
+from observers.breathing import Breathe, breathing, without_pause
 from observers.host import Host
 from observers.snapshot import Wwid, map_uuid
 
@@ -58,6 +59,8 @@ class Doing:
         self._repeats = Repeats()
         self._records_wait = False
         self.busy: dict[Wwid, str] = {}
+        self.breathe: Breathe = without_pause
+        """Called again and again when there is much to do, between two works."""
 
     def keep(self, wwids: Collection[Wwid]) -> None:
         """Forget all other maps: they are gone."""
@@ -72,7 +75,7 @@ class Doing:
         for each in plan.maps:
             if not each.steps:
                 self._repeats.settled(each.wwid)
-        for work in divided(plan):
+        for work in breathing(divided(plan), self.breathe):
             self.begin(self._without_repeats(work, now), now)
 
     def _without_repeats(self, work: Work, now: float) -> Work:
@@ -98,7 +101,8 @@ class Doing:
             return
         running = self._world.facts.udev_running
         if work.prompt:
-            self._settle(work, Performed(self._jobs.do(work, udev_running=running), None), now)
+            outcomes = self._jobs.do(work, udev_running=running, breathe=self.breathe)
+            self._settle(work, Performed(outcomes, None), now)
             return
         if work.plan.records and self._jobs.recording:  # were the disk below them dead, they would gather for ever
             self._records_wait = True

@@ -14,6 +14,7 @@ from controller.runtime.cycle import Files
 from controller.runtime.lanes import Lanes
 from controller.runtime.telling import Teller
 from observers import config_files
+from observers.breathing import Breathe, without_pause
 from observers.config_files import Places, Texts
 from observers.host import Host
 
@@ -42,9 +43,9 @@ class Jobs:
         self._working: list[Work] = []
         self._late_at: deque[tuple[float, Work]] = deque()
 
-    def do(self, work: Work, *, udev_running: bool) -> Outcomes:
-        """Do it here and now."""
-        return do(self._host, work, udev_running=udev_running, on_outcome=lambda _step, _outcome: None)
+    def do(self, work: Work, *, udev_running: bool, breathe: Breathe = without_pause) -> Outcomes:
+        """Do it here and now, with a breath after each step."""
+        return do(self._host, work, udev_running=udev_running, on_outcome=lambda _step, _outcome: breathe())
 
     def begin(self, work: Work, *, udev_running: bool, now: float) -> str:
         """Have a worker do it; the key of its lane."""

@@ -7,6 +7,7 @@ from bisect import bisect_left
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from actuators.steps import Lost, Outcome, Refused
 from controller.protocol.state import State
@@ -60,6 +61,7 @@ class Counts:
 Labels = Mapping[str, str]
 
 
+@lru_cache(maxsize=4096)
 def _escaped(value: str) -> str:
     text = value.encode("utf-8", "backslashreplace").decode("utf-8")
     return text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")

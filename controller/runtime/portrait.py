@@ -1,12 +1,18 @@
 """The `State` that replies are made of, out of what the daemon knows; made when somebody asks and something changed.
 
+Theory of operation. Something changes with every check, and a host has thousands of paths: so each line is kept with
+what it was made of, and made anew only when that is not the same any more.
+
 In: world, decisions, memories. Out: a `State`. Nothing is read and nobody is waited for: a reply shows what was known
 when the last event, answer or step came in, and says how old that is.
 """
 
+import math
+from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
+from typing import Any, NamedTuple
 
+from controller.protocol.rows import map_rows, still_rows
 from controller.protocol.state import (
     Counters,
     DaemonLine,
@@ -16,16 +22,24 @@ from controller.protocol.state import (
     Reservation,
     State,
 )
+from controller.protocol.texts import Kept
 from controller.reconcile import waiting
 from controller.reconcile.health import PathMemory
+from controller.reconcile.orders import Orders
 from controller.reconcile.plan import Memory
 from controller.reconcile.reservation_memory import Status
 from controller.reconcile.waiting import MapMemory
 from controller.runtime.deciding import Decider
 from controller.runtime.world import World
+from desired.config import Config
 from desired.model import Desired, DesiredMap, FailbackMode
+from observers.breathing import Breathe, breathing, without_pause
+from observers.dmtable import DevT
 from observers.identity_3par import PAGE, volume_name
 from observers.snapshot import DeviceName, Path, Snapshot, Wwid
+
+GOOD_ENOUGH = 1.0
+"""Seconds for which a state may be shown in the midst of a turn though something has changed since."""
 
 
 class Portraitist:
@@ -33,51 +47,193 @@ class Portraitist:
 
     def __init__(self, world: World, decider: Decider) -> None:
         self._world, self._decider = world, decider
-        self._key: tuple[object, ...] = ()
+        self._key: _Key | None = None
         """What the last state was made of; the values themselves, as a number of one that is gone may come again."""
         self._state: State | None = None
+        self._current_at = self._asked_at = -math.inf
+        """When (monotonic seconds) that state was known to be up to date, and when anybody asked for one."""
+        self._wholes = decider.wholes
+        self._lines: dict[DeviceName, _Kept] = {}
+        self._map_lines_kept: dict[Wwid, _KeptMap] = {}
+        self._wishes = _Wishes()
+        self._texts = Kept()
 
-    def state(self, daemon: DaemonLine, *, now: float) -> State:
-        """The world as it is known now."""
-        key = (self._world.generation, self._decider.memory, self._decider.config)
-        if self._state is None or any(one is not other for one, other in zip(key, self._key, strict=True)):
-            self._state, self._key = self._made(daemon, now), key
-        return replace(self._state, daemon=daemon, now=now)
+    def state(self, daemon: DaemonLine, *, now: float, in_a_hurry: bool = False) -> State:
+        """The world as it is known now; `in_a_hurry`: or as it was a moment ago."""
+        self._asked_at, state = now, self._state
+        if state is None or not (in_a_hurry and now < self._current_at + GOOD_ENOUGH):
+            state = self._update(daemon, now, without_pause)
+        return replace(state, daemon=daemon, now=now)
 
-    def _made(self, daemon: DaemonLine, now: float) -> State:
+    def empty(self, daemon: DaemonLine, *, now: float) -> State:
+        """Nothing of the world but how old what is known of it is."""
+        snapshot = Snapshot(taken_at=0.0, host=self._world.facts)
+        observed_at = self._world.looked_at
+        desired, config = Desired(maps=(), keep={}), self._decider.config
+        return State(snapshot=snapshot, desired=desired, config=config, daemon=daemon, now=now, observed_at=observed_at)
+
+    def out_of_date(self) -> None:
+        """Somebody was told that something was done: nobody is shown what was before."""
+        self._current_at = -math.inf
+
+    def prepare(self, daemon: DaemonLine, *, now: float, breathe: Breathe) -> None:
+        """After a decision on everything, make the state before somebody asks for it, if anybody has asked lately."""
+        if self._decider.wholes != self._wholes and now < self._asked_at + _LATELY:
+            self._update(daemon, now, breathe)
+        self._wholes = self._decider.wholes
+
+    def _update(self, daemon: DaemonLine, now: float, breathe: Breathe) -> State:
+        """The last state if nothing has changed, which makes it as young as what was last looked at; else a new one."""
+        decider, state = self._decider, self._state
+        second = int(now) if any(map(_runs, decider.memory.maps.values())) else 0
+        key = _Key(self._world.generation, decider.changes, second, decider.config, decider.orders)
+        if state is None or not key.same(self._key):
+            state, self._key = self._made(daemon, now, breathe), key
+        self._state = state = replace(state, observed_at=self._world.looked_at)
+        self._current_at = now
+        return state
+
+    def _made(self, daemon: DaemonLine, now: float, breathe: Breathe) -> State:
         decider = self._decider
-        snapshot = self._world.snapshot(decider.settle)
+        snapshot = self._world.snapshot(decider.settle, breathe=breathe)
         desired = Desired(maps=tuple(decider.wanted.values()), admissions=tuple(decider.admissions.values()), keep={})
-        return State(
+        state = State(
             snapshot=snapshot,
             desired=desired,
             config=decider.config,
             daemon=daemon,
             now=now,
             observed_at=self._world.looked_at,
-            paths=_path_lines(snapshot, desired, decider.memory),
-            maps=_map_lines(desired, decider.memory, now=now),
+            paths=self._path_lines(snapshot, desired, decider.memory, breathe),
+            maps=self._map_lines(desired, decider.memory, now=now),
             others=tuple(OtherDevice(name, hidden=hidden) for name, hidden in self._world.others),
+            due=self._due,
+            kept=self._texts,
         )
+        breathe()
+        map_rows(state, still_rows(state))
+        return state
+
+    def _due(self, dev: DevT) -> float | None:
+        memory = self._decider.path_memory(dev)
+        return memory.due if memory is not None else None
+
+    def _path_lines(
+        self, snapshot: Snapshot, desired: Desired, memory: Memory, breathe: Breathe
+    ) -> dict[DeviceName, PathLine]:  # fmt: skip
+        wishes = self._wishes.of(desired)
+        before, self._lines = self._lines, {}
+        for path in breathing(snapshot.paths, breathe):
+            remembered = memory.paths.get(path.dev)
+            if remembered is None:
+                continue
+            wish, known = wishes.get(path.dev, _NO_WISH), before.get(path.name)
+            if known is None or not (known.path is path and known.memory is remembered and known.wish == wish):
+                known = _Kept(path, remembered, wish, _path_line(path, remembered, wish))
+            self._lines[path.name] = known
+        return {name: known.line for name, known in self._lines.items()}
+
+    def _map_lines(self, desired: Desired, memory: Memory, *, now: float) -> dict[Wwid, MapLine]:
+        wanted = {each.wwid: each for each in desired.maps}
+        before, self._map_lines_kept = self._map_lines_kept, {}
+        for wwid in {**wanted, **memory.maps}:
+            each, remembered = wanted.get(wwid), memory.maps.get(wwid, _NO_MEMORY)
+            since, known = memory.failback_since.get(wwid), before.get(wwid)
+            if known is None or _runs(remembered) or not known.same(each, remembered, since):
+                known = _KeptMap(each, remembered, since, _map_line(wwid, each, memory, now=now))
+            self._map_lines_kept[wwid] = known
+        return {wwid: known.line for wwid, known in self._map_lines_kept.items()}
 
 
-def _path_lines(snapshot: Snapshot, desired: Desired, memory: Memory) -> dict[DeviceName, PathLine]:
-    priorities = {member.dev: member.priority.value for each in desired.maps for member in each.members}
-    checkers = {member.dev: each for each in desired.maps for member in each.members}
-    lines = {}
-    for path in snapshot.paths:
-        known = memory.paths.get(path.dev)
-        if known is not None:
-            lines[path.name] = _path_line(path, known, priorities.get(path.dev), checkers.get(path.dev))
-    return lines
+_NO_MEMORY = MapMemory()
 
 
-def _path_line(path: Path, memory: PathMemory, priority: int | None, wanted: DesiredMap | None) -> PathLine:
+class _KeptMap(NamedTuple):
+    """A map's line and what it was made of."""
+
+    wanted: DesiredMap | None
+    memory: MapMemory
+    failback_since: float | None
+    line: MapLine
+
+    def same(self, wanted: DesiredMap | None, memory: MapMemory, failback_since: float | None) -> bool:
+        """Whether it would be made of the same."""
+        return self.wanted is wanted and self.memory is memory and self.failback_since == failback_since
+
+
+class _Key(NamedTuple):
+    """What a state was made of. `second`: 0 where nothing in it grows with time."""
+
+    generation: int
+    changes: int
+    second: int
+    config: Config
+    orders: Orders
+
+    def same(self, other: "_Key | None") -> bool:
+        """Whether a state would be the same."""
+        if other is None or self.config is not other.config or self.orders is not other.orders:
+            return False
+        return self[:3] == other[:3]
+
+
+def _runs(memory: MapMemory) -> bool:
+    """Whether a map's time of queueing grows."""
+    return memory.deadline is not None and memory.pathless_since is not None and not memory.expired
+
+
+_LATELY = 2.0
+"""Seconds for which somebody who asked is expected to ask again."""
+
+_Wish = tuple[int | None, str | None]
+"""A path's priority, and the checker that is configured for its map."""
+
+_NO_WISH: _Wish = (None, None)
+
+
+class _Kept(NamedTuple):
+    """A line and what it was made of."""
+
+    path: Path
+    memory: PathMemory
+    wish: _Wish
+    line: PathLine
+
+
+class _Wishes:
+    """Of all paths, looked up again only in maps that are desired otherwise than before."""
+
+    def __init__(self) -> None:
+        self._maps: dict[Wwid, DesiredMap] = {}
+        self._found: dict[DevT, _Wish] = {}
+
+    def of(self, desired: Desired) -> Mapping[DevT, _Wish]:
+        """Those of all members."""
+        current = {each.wwid: each for each in desired.maps}
+        if current.keys() != self._maps.keys():
+            self._maps, self._found = {}, {}
+        fresh = [each for wwid, each in current.items() if self._maps.get(wwid) is not each]
+        for each in fresh:
+            for member in self._maps[each.wwid].members if self._maps else ():
+                self._found.pop(member.dev, None)
+        for each in fresh:
+            self._enter(each)
+        self._maps = current
+        return self._found
+
+    def _enter(self, each: DesiredMap) -> None:
+        configured = each.properties.get("path_checker")
+        checker = configured.value if configured is not None else None
+        for member in each.members:
+            self._found[member.dev] = member.priority.value, checker
+
+
+def _path_line(path: Path, memory: PathMemory, wish: _Wish) -> PathLine:
     page = path.vendor_pages.get(f"{PAGE:02x}")
-    configured = wanted.properties.get("path_checker") if wanted is not None else None
+    priority, checker = wish
     return PathLine(
         priority=priority,
-        checker=configured.value if configured is not None else path.health.checker,
+        checker=checker if checker is not None else path.health.checker,
         check_due=memory.due,
         check_interval=int(memory.interval),
         failures=memory.failures,
@@ -85,13 +241,8 @@ def _path_line(path: Path, memory: PathMemory, priority: int | None, wanted: Des
     )
 
 
-def _map_lines(desired: Desired, memory: Memory, *, now: float) -> dict[Wwid, MapLine]:
-    wanted = {each.wwid: each for each in desired.maps}
-    return {wwid: _map_line(wwid, wanted.get(wwid), memory, now=now) for wwid in {**wanted, **memory.maps}}
-
-
 def _map_line(wwid: Wwid, wanted: DesiredMap | None, memory: Memory, *, now: float) -> MapLine:
-    known = memory.maps.get(wwid, MapMemory())
+    known = memory.maps.get(wwid, _NO_MEMORY)
     counters = known.counters
     return MapLine(
         failback_due=_failback_due(wwid, wanted, memory),

@@ -34,13 +34,14 @@ from controller.runtime.undecided import Undecided
 from controller.runtime.witness import Witness
 from controller.runtime.world import Seen, World
 from desired.config import Config
+from observers.breathing import Breathe, breathing, without_pause
 from observers.config_files import Texts
 from observers.host import Host
 from observers.snapshot import MPATH_PREFIX, DeviceName, DmUuid, Path, PathState, Wwid, map_uuid
 
-MOST_A_TURN = 256
+MOST_A_TURN, _A_FEW = 256, 16
 """Checks that are begun, and answers that are taken, before others get their turn: when a fabric goes down, thousands
-come at once, and clients must not wait for the last of them."""
+come at once. And checks that are begun between two breaths, as clients must not wait for the last of them."""
 
 PATIENCE = 2.0
 """Seconds for which a decision on everything waits for the first answers of new paths."""
@@ -73,8 +74,13 @@ class Reconciler:
         decider.on_decision = self.witness.recorder.considered
         self.on_path: Callable[[DeviceName, Path | None], None] = lambda _name, _path: None
         """Called for each path that is new, or gone (None)."""
+        self._breathe: Breathe = without_pause
         self.others: list[Finished] = []
         """What finished in the lanes and is nobody's here: for whoever began it."""
+
+    def breathe_by(self, breathe: Breathe) -> None:
+        """What is called again and again in a long turn; it must change nothing."""
+        self._breathe = self._decider.breathe = self._doing.breathe = self._world.breathe = breathe
 
     # ---- what to look at
 
@@ -107,6 +113,7 @@ class Reconciler:
         self._decider.config = config
         self._world.configured(texts)
         self._choose_anew()
+        self._breathe()
         self._decider.memory = reservations.configured(self._decider.memory)
         self._decider.orders = nothing_removed(self._decider.orders)
         self.allow_resize()
@@ -144,8 +151,7 @@ class Reconciler:
         """Do all that is due."""
         self._look(now)
         self._take_answers(now)
-        for known in self._checks.begin(now, most=MOST_A_TURN):
-            self._guarded_check(known, now)
+        self._begin_checks(now)
         self._decide(now)
         self._doing.tell_late(now)
 
@@ -257,11 +263,21 @@ class Reconciler:
             name = self._decider.wanted[wwid].alias.value
             self._teller.say(Level.NOTICE, Kind.DECIDED, f"{name} was removed by somebody else: left alone", map_=name)
 
-    # ---- answers
+    # ---- checks and answers
+
+    def _begin_checks(self, now: float) -> None:
+        for most in range(MOST_A_TURN, 0, -_A_FEW):
+            for known in self._checks.begin(now, most=min(most, _A_FEW)):
+                self._guarded_check(known, now)
+            due = self._checks.wake_at
+            if due is None or due > now:
+                return
+            self._breathe()
 
     def _take_answers(self, now: float) -> None:
         self._answers += self._lanes.finished(now)
         for _ in range(min(len(self._answers), MOST_A_TURN)):
+            self._breathe()
             finished = self._answers.popleft()
             if isinstance(finished.token, Work):
                 self._doing.performed(finished.token, finished, now)
@@ -316,7 +332,7 @@ class Reconciler:
         if known != ready:
             self.decide_on_everything(now=now)
         elif not self._decided_on(known, now) and len(known) > 1:
-            for wwid in known:
+            for wwid in breathing(known, self._breathe):
                 self._decided_on({wwid}, now)
 
     def _decided_on(self, wwids: Collection[Wwid], now: float) -> bool:
@@ -357,9 +373,11 @@ class Reconciler:
         self._rest_until = now + 2 * took
 
     def _carry_out(self, decision: Decision, wwids: Collection[Wwid], now: float, *, whole: bool) -> None:
+        self._breathe()
         self.last = decision
         self.witness.decided(decision)
         self._undecided.decided(decision.plan, wwids, busy=self._doing.busy)
+        self._breathe()
         self._teller.decided(decision, whole=whole)
         self._doing.follow(decision.plan, now)
         self._follow_orders(decision, now)

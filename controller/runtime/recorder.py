@@ -133,7 +133,7 @@ class Recorder:
         """The snapshot with the objects of earlier ones where they are equal; how many are new."""
         known = self._paths
         paths = tuple(
-            before if (before := known.get(path.name)) is not None and before == path else path
+            before if (before := known.get(path.name, path)) is not path and before == path else path
             for path in snapshot.paths
         )
         fresh = sum(known.get(path.name) is not path for path in paths)

@@ -1,22 +1,25 @@
 """The daemon's sockets: connections, their limits, and who asks. What is asked and answered is not looked into here.
 
 Theory of operation. `protocol.frames.Connection` knows what bytes mean; this module only moves them, without ever
-waiting. A client that does not read, sends half a request or floods is left with its own full socket. Connections are
-few enough to go through all of them once a turn for their deadlines. When all places are taken, whoever has most
-connections loses the one that has been idle the longest, and some places are kept for root: so no user, nor many users
-with one connection each, can keep the administrator out. Likewise when no descriptor is left for another connection;
-if nobody is idle then, nobody is taken for a while, for a listening socket stays readable until somebody is.
+waiting. All sockets are in a selector of their own, which is one descriptor for the loop: so they can also be looked at
+by themselves, in the midst of something else (`poll`). A client that does not read, sends half a request or floods is
+left with its own full socket. Connections are few enough to go through all of them once a turn for their deadlines.
+When all places are taken, whoever has most connections loses the one that has been idle the longest, and some places
+are kept for root: so no user, nor many users with one connection each, can keep the administrator out. Likewise when no
+descriptor is left for another connection; if nobody is idle then, nobody is taken for a while, for a listening socket
+stays readable until somebody is.
 
-In: listening sockets and a selector. Out: `Asked` for each complete request; `reply` takes the answer, now or later.
+In: listening sockets. Out: `Asked` for each complete request; `reply` takes the answer, now or later.
 It must never wait for a client.
 """
 
 import errno
+import math
 import os
 import selectors
 import socket
 import struct
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -73,14 +76,15 @@ class Server:
     def __init__(
         self,
         listeners: Iterable[socket.socket],
-        selector: selectors.BaseSelector,
         *,
         timeout: float,
         clock: Callable[[], float],
         on_asked: Callable[[Asked], None],
         places: int = PLACES,
     ) -> None:
-        self._selector, self._clock, self._on_asked = selector, clock, on_asked
+        self._selector, self._clock, self._on_asked = selectors.EpollSelector(), clock, on_asked
+        self._ready_ones: deque[tuple[Callable[[int], None], int]] = deque()
+        """Sockets with something to read or room to write, whose turn has not come."""
         self.timeout = timeout
         self._places = places
         self._clients: dict[int, _Client] = {}
@@ -94,6 +98,23 @@ class Server:
 
     def __len__(self) -> int:
         return len(self._clients)
+
+    # ---- whose turn it is
+
+    def fileno(self) -> int:
+        """A descriptor that is readable when a client wants something."""
+        return self._selector.fileno()
+
+    def poll(self, *, until: float = math.inf) -> None:
+        """Serve those who want something now, one at least and others as long as it is not `until`: the rest comes
+        first the next time. It does not wait."""
+        if not self._ready_ones:
+            self._ready_ones.extend((key.data, events) for key, events in self._selector.select(0))
+        while self._ready_ones:
+            serve, events = self._ready_ones.popleft()
+            serve(events)
+            if self._clock() >= until:
+                return
 
     # ---- coming
 
@@ -255,9 +276,8 @@ class Server:
             with suppress(OSError):
                 self._end(number)
         for listener in self._listeners:
-            if self._resume_at is None:
-                self._selector.unregister(listener)
             listener.close()
+        self._selector.close()
 
 
 def listen(name: str, *, mode: int = 0o666, backlog: int = 128) -> socket.socket:

@@ -5,9 +5,13 @@ the sockets. Then threads and sources of events; then memory is locked, and from
 /sys, /proc, /dev and /run but by workers. Maps that exist are taken over as they are. At the end queueing stops for
 maps that nobody will watch over any more, unless that is wanted, and maps stay.
 
+Clients are served between the rounds of the loop, and in breaths while a long one lasts. In a breath what they ask is
+answered as ever, for nothing of what is known changes meanwhile; only what they order waits for the end of the turn.
+
 In: options, a host, a selector, sources of events. Out: an exit status. It must never decide about a map.
 """
 
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
@@ -15,10 +19,12 @@ from typing import Any, Protocol
 
 from actuators.apply import apply
 from controller.protocol import replies, requests
+from controller.protocol.grammar import Command
 from controller.protocol.requests import Result
 from controller.protocol.state import DaemonLine, DaemonState, State
 from controller.reconcile import tending
 from controller.runtime import configuring, metrics
+from controller.runtime.breaths import Breaths
 from controller.runtime.checking import Checks
 from controller.runtime.configuring import Read, Understood
 from controller.runtime.cycle import Files
@@ -30,6 +36,7 @@ from controller.runtime.lanes import Finished, Lanes
 from controller.runtime.loop import Chore, Loop, Selector
 from controller.runtime.md_service import MdService
 from controller.runtime.noticing import Noticer
+from controller.runtime.patience import udev_patience, uxsock_timeout
 from controller.runtime.portrait import Portraitist
 from controller.runtime.reconciler import Reconciler
 from controller.runtime.recorder import Ordered
@@ -37,15 +44,20 @@ from controller.runtime.rereading import Rereading
 from controller.runtime.reserving import Reserving
 from controller.runtime.sampling import Samples
 from controller.runtime.server import Asked, Server
+from controller.runtime.settling import Settling
 from controller.runtime.systemd import ServiceManager
 from controller.runtime.telling import Teller
 from controller.runtime.world import World
-from desired import options as keywords
-from desired.precedence import global_settings
 from observers.engine import Engine
 from observers.errors import MpathError
 from observers.host import Host, WatchHost
 from observers.watch import StateWatch
+
+_SERVED_A_ROUND = 0.05
+"""Seconds for which clients are served before others get their turn."""
+
+_ONLY_LOOKS = (requests.ShowMetrics, requests.ShowEvents, requests.ShowMd)
+"""Questions that change nothing, though more is needed for their answers than a `State`."""
 
 _SHOWN = 80
 """Characters of a request that are told of one that met a defect."""
@@ -105,6 +117,7 @@ class Service:
         self.checks = Checks(
             host, world=self.world, decider=self.decider, lanes=self.lanes, watched=self.watch.state
         )  # fmt: skip
+        self.decider.settle = Settling(self.checks.settle, self.decider)
         self.reconciler = Reconciler(
             host, files, world=self.world, decider=self.decider, checks=self.checks, lanes=self.lanes,
             teller=self.teller,
@@ -129,6 +142,10 @@ class Service:
             selector, self.reconciler, (self.executor.finished, self._sampled), clock=host.monotonic,
             on_round=self._round_over, pause=host.sleep, on_defect=self.teller.defect,
         )  # fmt: skip
+        self.breaths = Breaths(host.monotonic, on_defect=self.teller.defect)
+        self.reconciler.breathe_by(self.breaths)
+        self._put_off: deque[Asked] = deque()
+        """What was ordered in a breath."""
         self.server: Server | None = None
         self._state = DaemonState.CONFIGURE
         self._rereading = Rereading(
@@ -246,7 +263,10 @@ class Service:
         self.samples.finished(finished, now=self.clock())
 
     def _round_over(self, now: float) -> None:
+        while self._put_off:
+            self.asked(self._put_off.popleft())
         self.executor.turn()
+        self.portraitist.prepare(self._daemon_line(), now=now, breathe=self.breaths)
         if self.server is not None:
             self.server.expire(now)
         if not self._ready and not self.checks.expecting and self.reconciler.at_rest(None):
@@ -271,10 +291,12 @@ class Service:
     def serve(self, server: Server) -> None:
         """Answer the clients of these sockets."""
         self.server = server
+        self.loop.listen(server, lambda now: server.poll(until=now + _SERVED_A_ROUND))
         self.loop.add([Chore(lambda: server.wake_at, server.expire)])
+        self.breaths.serve_by(lambda until: server.poll(until=until))
 
     def asked(self, asked: Asked) -> None:
-        """A client's request: answered from what is known, or begun."""
+        """A client's request: answered from what is known, or begun, in a breath after the turn that it is in."""
         now = self._host.monotonic()
         server = self.server
         if server is None:
@@ -286,15 +308,29 @@ class Service:
             server.reply(asked, Result.FAILED)
 
     def _answer(self, server: Server, asked: Asked, now: float) -> None:
-        state = self.state(now)
-        answer = replies.respond(state, asked.text, root=asked.uid == 0)
+        command = replies.understood(asked.text, root=asked.uid == 0)
+        answer = command if isinstance(command, str) else replies.answer(self._state_for(command, now), command)
         if isinstance(answer, str):
             server.reply(asked, answer)
             return
-        reply = partial(server.reply, asked)
+        if self.breaths.drawn and not isinstance(answer, _ONLY_LOOKS):
+            self._put_off.append(asked)
+            return
+        reply = partial(self._reply_done, server, asked)
         begun = self.executor.execute(answer, reply, now=now, asked=asked.text.strip())
         if not (begun or self.reserving.execute(answer, reply)):
             self._execute(answer, reply, lambda: self._quit(server, asked), now)
+
+    def _state_for(self, command: Command, now: float) -> State:
+        """What a command is answered from."""
+        if command.verb in replies.ABOUT_THE_DAEMON:
+            return self.portraitist.empty(self._daemon_line(), now=now)
+        return self.state(now)
+
+    def _reply_done(self, server: Server, asked: Asked, text: str) -> None:
+        """Something was done for a client, who may ask at once what came of it."""
+        self.portraitist.out_of_date()
+        server.reply(asked, text)
 
     @staticmethod
     def _quit(server: Server, asked: Asked) -> None:
@@ -336,8 +372,8 @@ class Service:
         return "".join(f"{line}\n" for line in lines)
 
     def state(self, now: float) -> State:
-        """All that is known now."""
-        return self.portraitist.state(self._daemon_line(), now=now)
+        """All that is known now; in a breath perhaps as it was a moment ago."""
+        return self.portraitist.state(self._daemon_line(), now=now, in_a_hurry=self.breaths.drawn)
 
     def _daemon_line(self) -> DaemonLine:
         return DaemonLine(
@@ -360,15 +396,3 @@ class Service:
         if everything:
             wwids = frozenset(each.wwid for each in self.world.maps.values())
             self.decider.orders = replace(self.decider.orders, reload=wwids)
-
-
-def udev_patience(decider: Decider) -> float:
-    """Seconds for which a disk that udev does not know is no path: as long as multipathd asks udev again."""
-    everywhere = global_settings(decider.config)
-    tries, delay = (everywhere.require(key).value for key in (keywords.RETRIGGER_TRIES, keywords.RETRIGGER_DELAY))
-    return float(tries * delay)
-
-
-def uxsock_timeout(decider: Decider) -> float:
-    """Seconds for a request of a client."""
-    return global_settings(decider.config).require(keywords.UXSOCK_TIMEOUT).value / 1000

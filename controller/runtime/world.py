@@ -13,6 +13,7 @@ from enum import Enum
 from controller.runtime.cycle import Files
 from controller.runtime.rules_awaited import RulesAwaited
 from observers import devicemapper, nvme, runtime_files, sysfs, tunables
+from observers.breathing import Breathe, breathing, without_pause
 from observers.changing import changed
 from observers.collect import host_facts
 from observers.config_files import Texts
@@ -54,6 +55,8 @@ class World:
         self._host, self._files = host, files
         self._entries: dict[DeviceName, _Entry] = {}
         self._by_number: dict[DevT, DeviceName] = {}
+        self._ordered: tuple[DeviceName, ...] | None = None
+        """The paths in order; None: they are not what they were."""
         self._lost: dict[DeviceName, tuple[Gap, ...]] = {}
         self._maps: dict[DmUuid, Map] = {}
         self._map_gaps: dict[str, tuple[Gap, ...]] = {}
@@ -67,6 +70,8 @@ class World:
         self._foreign = nvme.observe(Reader(host, "host"))
         self.generation = self.memberships = 0
         """`memberships` grows whenever a device is in another map than before, or in none."""
+        self.breathe: Breathe = without_pause
+        """Called again and again while many maps are looked at."""
         self.awaited = RulesAwaited()
         """The disks that are no paths yet, because udev does not know them."""
         self._strangers: tuple[tuple[DeviceName, bool], ...] = ()
@@ -106,12 +111,14 @@ class World:
             return self._gone(name, before)
         if before is not None and same_device:
             entry = replace(entry, path=with_answers_of(entry.path, before.path), unanswered=before.unanswered)
+        if before == entry:
+            return Seen.SAME
+        if before is None or before.path.dev != entry.path.dev:
+            self._ordered = None
         self._entries[name] = entry
         if before is not None and before.path.dev != entry.path.dev and self._by_number.get(before.path.dev) == name:
             del self._by_number[before.path.dev]
         self._by_number[entry.path.dev] = name
-        if before == entry:
-            return Seen.SAME
         self.generation += 1
         return Seen.CHANGED if same_device else Seen.NEW
 
@@ -126,6 +133,7 @@ class World:
         if before is None:
             return Seen.SAME
         del self._entries[name]
+        self._ordered = None
         if self._by_number.get(before.path.dev) == name:
             del self._by_number[before.path.dev]
         self.generation += 1
@@ -155,7 +163,7 @@ class World:
         self.looked_at = self._host.monotonic()
         before = dict(self._maps)
         if uuids is None:
-            self._kernel = devicemapper.observe(self._host)
+            self._kernel = devicemapper.observe(self._host, breathe=self.breathe)
             self._maps = {seen.uuid: seen for seen in self._kernel.maps}
             self._map_gaps = {}
         else:
@@ -167,7 +175,7 @@ class World:
         return changed
 
     def _refresh_some(self, uuids: Collection[DmUuid]) -> None:
-        seen = devicemapper.observe_some(self._host, uuids)
+        seen = devicemapper.observe_some(self._host, uuids, breathe=self.breathe)
         found = {each.uuid: each for each in seen.maps}
         for uuid in uuids:
             self._map_gaps.pop(uuid, None)
@@ -261,10 +269,12 @@ class World:
         return self._maps
 
     def snapshot(
-        self, settle: Settle, *, paths: Collection[DeviceName] | None = None, maps: Collection[DmUuid] | None = None
-    ) -> Snapshot:
+        self, settle: Settle, *, paths: Collection[DeviceName] | None = None,
+        maps: Collection[DmUuid] | None = None, breathe: Breathe = without_pause,
+    ) -> Snapshot:  # fmt: skip
         """All of it, or some paths and maps with everything that is not about one of them. Nothing is read."""
-        chosen = [self._entries[name] for name in (self._entries if paths is None else paths) if name in self._entries]
+        names = self._in_order() if paths is None else self._sorted(name for name in paths if name in self._entries)
+        chosen = [self._entries[name] for name in names]
         live = [self._maps[uuid] for uuid in (self._maps if maps is None else maps) if uuid in self._maps]
         gaps = [gap for entry in chosen for gap in (*entry.gaps, *entry.unanswered)]
         gaps += [gap for lost in self._lost.values() for gap in lost]
@@ -277,15 +287,22 @@ class World:
             bindings=self._texts.bindings,
             wwids=self._texts.wwids,
             prkeys=self._texts.prkeys,
-            paths=tuple(
-                sorted(filter(None, map(settle, (entry.path for entry in chosen))), key=lambda path: dev_key(path.dev))
-            ),
+            paths=tuple(filter(None, map(settle, (entry.path for entry in breathing(chosen, breathe))))),
             maps=tuple(sorted(live, key=lambda each: dev_key(each.dev))),
             other_devices=self._kernel.other_devices,
             failed_wwids=self._failed,
             foreign_maps=self._foreign,
             gaps=(*self._reader_gaps, *self._texts.gaps, *self._withheld, *self._kernel.gaps, *gaps),
         )
+
+    def _in_order(self) -> tuple[DeviceName, ...]:
+        """All paths in the order of their device numbers."""
+        if self._ordered is None:
+            self._ordered = self._sorted(self._entries)
+        return self._ordered
+
+    def _sorted(self, names: Iterable[DeviceName]) -> tuple[DeviceName, ...]:
+        return tuple(sorted(names, key=lambda name: dev_key(self._entries[name].path.dev)))
 
 
 def _devices(live: Map | None) -> tuple[DevT, ...]:

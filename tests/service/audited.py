@@ -255,7 +255,7 @@ def _serve(watch: Watch, folder: str) -> None:
         host, files, engine=RealEngine(host), capacity=host_capacity(host), selector=selector,
         sources=Sources(uevents=_Quiet()), manager=manager, pid=os.getpid(), read=configuring.reader(host, files)(),
     )  # fmt: skip
-    server = Server([listen(address)], selector, timeout=4.0, clock=service.clock, on_asked=service.asked)
+    server = Server([listen(address)], timeout=4.0, clock=service.clock, on_asked=service.asked)
     service.serve(server)
     signals = daemon.Signals(service)
     service.loop.listen(signals.ear, signals.handle)

@@ -2,6 +2,8 @@
 
 from dataclasses import replace
 
+from controller.sandbox.host import SandboxHost
+from controller.sandbox.scenario import load_scenario
 from observers.snapshot import DeviceName
 from tests.identity.test_3par import page
 from tests.service.virtual import Virtual
@@ -16,3 +18,74 @@ def test_the_name_of_a_3par_volume_is_shown_of_its_paths_and_no_others() -> None
     shown = dict(line.split() for line in daemon.ask('show paths raw format "%d %g"').splitlines())
     assert shown["sdb"] == "oracle-7"
     assert shown["sdd"] == "[undef]"
+
+
+CONFIG = b"""
+defaults {
+ find_multipaths greedy
+}
+overrides {
+ no_path_retry 60
+}
+"""
+
+
+def steady() -> Virtual:
+    """A daemon whose paths are all asked at their longest interval."""
+    daemon = Virtual("small")
+    daemon.settled()
+    daemon.live(120)
+    return daemon
+
+
+def test_checks_that_find_nothing_new_change_only_the_time_of_the_next_one() -> None:
+    daemon = steady()
+    service = daemon.service
+    before = service.state(service.clock())
+    ticks = daemon.ask('show paths format "%d %C"')
+    daemon.live(7)
+    assert service.state(service.clock()).snapshot is before.snapshot
+    assert daemon.ask('show paths format "%d %C"') != ticks
+
+
+def test_a_path_that_fails_is_shown_so_at_once() -> None:
+    daemon = steady()
+    before = daemon.ask("show maps json")
+    daemon.host.happen("offline", "sdb")
+    daemon.until(lambda: daemon.active("data")["sdb"] is False)
+    assert daemon.ask("show maps json").count('"failed"') == before.count('"failed"') + 1
+
+
+def test_a_state_that_is_still_true_is_as_young_as_the_last_look() -> None:
+    daemon = steady()
+    daemon.ask("show paths")
+    daemon.live(60)
+    service = daemon.service
+    assert service.state(service.clock()).observed_at == service.world.looked_at
+
+
+def test_the_time_for_which_a_map_queues_grows() -> None:
+    host = SandboxHost(load_scenario("small"))
+    host.replace_file("/etc/multipath.conf", CONFIG, mode=0o644)
+    daemon = Virtual(host=host)
+    daemon.settled()
+    live = next(each for each in daemon.service.world.maps.values() if each.table is not None)
+    for dev in live.table.devices if live.table is not None else ():
+        host.happen("offline", str(daemon.service.world.name_of(dev)))
+    daemon.until(lambda: not any(daemon.active(live.name).values()))
+    service = daemon.service
+    before = service.state(service.clock()).maps[live.wwid].counters.queue_seconds
+    daemon.live(5)
+    assert service.state(service.clock()).maps[live.wwid].counters.queue_seconds >= before + 4
+
+
+def test_a_path_whose_state_is_not_its_last_answer_is_the_same_value_again() -> None:
+    daemon = steady()
+    daemon.ask("fail path sdb")
+    daemon.live(1)
+    service = daemon.service
+    service.world.generation += 1
+    one = {path.name: path for path in service.state(service.clock()).snapshot.paths}
+    service.world.generation += 1
+    other = {path.name: path for path in service.state(service.clock()).snapshot.paths}
+    assert all(one[name] is other[name] for name in one)

@@ -26,9 +26,8 @@ class Daemon:
         self.selector = selectors.DefaultSelector()
         self.asked: list[Asked] = []
         self.silent = False
-        self.server = Server(
-            [listen(path)], self.selector, timeout=4.0, clock=lambda: self.now, on_asked=self._asked, places=places
-        )
+        self.server = Server([listen(path)], timeout=4.0, clock=lambda: self.now, on_asked=self._asked, places=places)
+        self.selector.register(self.server, selectors.EVENT_READ, lambda _: self.server.poll())
 
     def _asked(self, asked: Asked) -> None:
         self.asked.append(asked)
@@ -272,4 +271,27 @@ def test_a_server_that_is_closed_while_it_takes_nobody_lets_go_of_everything(tmp
     with client(daemon), no_descriptor_left():
         assert rounds_until_quiet(daemon) < FEW
         daemon.server.close()
-    assert not daemon.selector.get_map()
+    with pytest.raises(ValueError, match="closed"):
+        daemon.server.fileno()
+    with socket.socket(socket.AF_UNIX) as late, pytest.raises(ConnectionRefusedError):
+        late.connect(daemon.path)
+
+
+def test_who_was_not_served_in_time_comes_first_the_next_time(daemon: Daemon) -> None:
+    with client(daemon) as one, client(daemon) as other:
+        daemon.until(lambda: len(daemon.server) == 2)
+        for peer in (one, other):
+            peer.sendall(encode_message("x"))
+        counts = []
+        for _ in range(4):  # a length and a text of each
+            daemon.server.poll(until=daemon.now)
+            counts.append(len(daemon.asked))
+        assert counts == [0, 0, 1, 2]
+        assert {asked.client for asked in daemon.asked} == {1, 2}
+
+
+def test_nobody_who_wants_nothing_is_waited_for(daemon: Daemon) -> None:
+    with client(daemon):
+        daemon.settle()
+        daemon.server.poll()
+        assert not daemon.asked

@@ -139,7 +139,7 @@ def test_a_defect_in_a_decision_on_one_map_stops_that_map_only(
     daemon.service.reconciler.look_at_everything()
     daemon.host.happen("offline", "sdb")
     daemon.until(lambda: daemon.active("data")["sdb"] is False)
-    assert defects(daemon)
+    daemon.until(lambda: bool(defects(daemon)))
     assert rounds_in(daemon, 30) <= 30 * MOST_ROUNDS
     monkeypatch.setattr(decider, "some", some)
     monkeypatch.setattr(decider, "everything", everything)

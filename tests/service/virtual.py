@@ -27,10 +27,25 @@ class Answers:
     def __init__(self) -> None:
         self.replies: dict[int, str] = {}
         self.timeout = 4.0
+        self.in_breath: Callable[[float], None] | None = None
+        """What clients do whenever they are served in the midst of something else."""
 
     def reply(self, asked: Asked, text: str, *, last: bool = False) -> None:
         """See `Server.reply`."""
         self.replies[asked.ticket] = text + ("<end>" if last else "")
+
+    def fileno(self) -> int:
+        """See `Server.fileno`."""
+        return -1
+
+    def ready(self) -> bool:
+        """Clients ask by `Virtual.ask`, or in a breath."""
+        return False
+
+    def poll(self, *, until: float) -> None:
+        """See `Server.poll`: whoever waits for a breath asks now."""
+        if self.in_breath is not None:
+            self.in_breath(until)
 
     @property
     def wake_at(self) -> float | None:

@@ -1,0 +1,54 @@
+"""Time for clients in the midst of something long: a moment at a time, in which nothing is changed.
+
+Theory of operation. The daemon has one thread, and deciding on a thousand maps keeps it busy for some tenths of a
+second. So whatever takes long calls a `Breaths` between two pieces of its work, hundreds of times; mostly that looks at
+the clock and returns. Every `EVERY` seconds it is a breath: clients that want something are served, for as long as the
+work before it took, at least, and never for much longer than `LONGEST`; so the work gets half of the time, however many
+clients there are. What they are served is for others to say (`service.py`): in a breath nothing may be changed.
+
+In: the time. Out: nothing. It must never take an event, nor let a defect of a breath end the work that it is in.
+"""
+
+from collections.abc import Callable
+
+EVERY = 0.001
+"""Seconds of work between two breaths, at least."""
+
+LONGEST = 0.005
+"""Seconds after which nobody else is served in a breath."""
+
+Serve = Callable[[float], None]
+"""Serves clients until a time (monotonic seconds) at most, or the one that it is serving then."""
+
+
+class Breaths:
+    """`clock`: monotonic seconds. `on_defect`: is told of exceptions that nobody foresaw."""
+
+    def __init__(self, clock: Callable[[], float], *, on_defect: Callable[[str, BaseException], None]) -> None:
+        self._clock, self._on_defect = clock, on_defect
+        self._serve: Serve | None = None
+        self._due = 0.0
+        self.drawn = False
+        """Whether a breath is being drawn right now."""
+
+    def serve_by(self, serve: Serve) -> None:
+        """From now on breaths are for these clients."""
+        self._serve = serve
+
+    def __call__(self) -> None:
+        """This would be a good moment."""
+        if self._clock() >= self._due:
+            self._breathe()
+
+    def _breathe(self) -> None:
+        if self._serve is None or self.drawn:
+            return
+        began, self.drawn = self._clock(), True
+        try:
+            self._serve(began + LONGEST)
+        except Exception as error:  # noqa: BLE001 - the work that it is in must not end for it
+            self._on_defect("clients that were served meanwhile", error)
+        finally:
+            self.drawn = False
+            over = self._clock()
+            self._due = over + max(EVERY, over - began)

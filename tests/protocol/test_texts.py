@@ -1,0 +1,116 @@
+"""Texts that rows keep are never out of date: what is answered from a warm state is what a fresh one says."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from controller.protocol.state import Action, Counters, State
+from controller.protocol.texts import Kept
+from controller.protocol.wildcards import MAPS, PATHS
+from observers.dmtable import DevT
+from observers.snapshot import Alias, Alua, PathState
+from tests.protocol.test_wildcards import CHANGED, KNOWN
+from tests.protocol.worlds import (
+    ARRAY,
+    NOW,
+    of,
+    said,
+    with_health,
+    with_line,
+    with_map,
+    with_map_line,
+    with_path,
+    world,
+)
+
+QUESTIONS = (
+    f'show paths format "{" ".join(f"%{each.letter}" for each in PATHS)}"',
+    f'show maps raw format "{" ".join(f"%{each.letter}" for each in MAPS)}"',
+    "show paths", "show maps json", "show topology", "show status", "show maps stats", "show map data json",
+    "show map data topology",
+)  # fmt: skip
+
+
+def cold(state: State) -> State:
+    """The same without anything that was written before."""
+    return replace(state, kept=Kept())
+
+
+def same_as_cold(state: State) -> None:
+    for text in QUESTIONS:
+        assert said(state, text) == said(cold(state), text), text
+
+
+@pytest.fixture
+def warm() -> State:
+    state = cold(world())
+    for text in QUESTIONS:
+        said(state, text)
+    return state
+
+
+@pytest.mark.parametrize(("letter", "changes", "_text"), CHANGED)
+def test_a_disk_that_changes_is_shown_anew(warm: State, letter: str, changes: dict[str, Any], _text: str) -> None:
+    del letter
+    same_as_cold(with_path(warm, "sda", **changes))
+    same_as_cold(warm)
+
+
+@pytest.mark.parametrize(("letter", "changes", "_text"), KNOWN)
+def test_what_the_daemon_learns_of_a_path_is_shown_anew(
+    warm: State, letter: str, changes: dict[str, Any], _text: str
+) -> None:
+    del letter
+    same_as_cold(with_line(warm, "sda", **changes))
+
+
+def without_groups(state: State) -> State:
+    return with_path(state, "sdb", alua=Alua())
+
+
+OTHERWISE: dict[str, Callable[[State], State]] = {
+    "a state": lambda state: with_health(state, "sda", PathState.DOWN),
+    "an alias": lambda state: with_map(state, ARRAY, name=Alias("other")),
+    "a suspended map": lambda state: with_map(state, ARRAY, suspended=True),
+    "a map without status": lambda state: with_map(state, ARRAY, status=None),
+    "an action": lambda state: with_map_line(state, ARRAY, action=Action.RELOAD),
+    "a counter": lambda state: with_map_line(state, ARRAY, counters=Counters(path_faults=3)),
+    "a failback": lambda state: with_map_line(state, ARRAY, failback_due=NOW + 3),
+    "queueing": lambda state: with_map_line(state, ARRAY, queueing_ends=NOW + 30),
+    "queueing that is off": lambda state: with_map_line(state, ARRAY, queueing_disabled=True),
+    "no port groups": without_groups,
+    "no maps": lambda state: replace(state, snapshot=replace(state.snapshot, maps=())),
+    "no disks": lambda state: replace(state, snapshot=replace(state.snapshot, paths=())),
+    "other disks": lambda state: replace(of(state.snapshot.paths[2:]), kept=state.kept),
+    "later": lambda state: replace(state, now=NOW + 2),
+    "checks that are due later": lambda state: replace(state, due=lambda _dev: NOW + 17),
+}
+
+
+@pytest.mark.parametrize("change", OTHERWISE.values(), ids=OTHERWISE.keys())
+def test_everything_else_that_changes_is_shown_anew(warm: State, change: Callable[[State], State]) -> None:
+    same_as_cold(change(warm))
+    same_as_cold(warm)
+
+
+def test_a_failback_that_comes_nearer_is_shown_so(warm: State) -> None:
+    state = with_map_line(warm, ARRAY, failback_due=NOW + 5)
+    same_as_cold(state)
+    same_as_cold(replace(state, now=NOW + 3))
+
+
+def test_a_text_is_written_once(warm: State) -> None:
+    kept, of_row = Kept(), (object(),)
+    texts = kept.texts("sda", of_row)
+    texts.text("json", lambda _: "first", None)
+    assert kept.texts("sda", of_row).text("json", lambda _: "second", None) == "first"
+    assert kept.texts("sda", (object(),)).text("json", lambda _: "second", None) == "second"
+
+
+def test_rows_that_came_and_went_are_forgotten() -> None:
+    kept = Kept()
+    texts = [kept.texts(DevT(f"8:{number}"), (number,)) for number in range(1000)]
+    kept.make_room(10)
+    assert kept.texts(DevT("8:1"), (1,)) is not texts[1]
