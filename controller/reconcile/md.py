@@ -110,6 +110,8 @@ class MdPlan:
     @property
     def wake_at(self) -> float | None:
         """The earliest instant at which a member is due; None: no member has failed."""
+        if not self.arrays:  # nearly everywhere
+            return None
         return min((each.wake_at for each in self.arrays if each.wake_at is not None), default=None)
 
 

@@ -38,6 +38,7 @@ class Doorbell:
 
     def __init__(self) -> None:
         self._descriptor = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
+        self._rang = False
 
     def fileno(self) -> int:
         """The descriptor."""
@@ -46,9 +47,13 @@ class Doorbell:
     def ring(self) -> None:
         """Make it readable."""
         os.eventfd_write(self._descriptor, 1)
+        self._rang = True  # last: what is not known to have rung stays readable, and is asked about again
 
     def quiet(self) -> None:
-        """Make it unreadable until it rings again."""
+        """Make it unreadable until it rings again, if it may have rung: asking the kernel costs more than looking."""
+        if not self._rang:
+            return
+        self._rang = False
         try:
             os.eventfd_read(self._descriptor)
         except BlockingIOError:

@@ -29,6 +29,9 @@ class Looked:
     everything: bool
 
 
+NOTHING = Looked(paths=(), maps=frozenset(), listed=False, everything=False)
+
+
 class Looking:
     """Remembers what is to be looked at, and looks. `on_defect`: is told of exceptions that nobody foresaw."""
 
@@ -67,6 +70,8 @@ class Looking:
 
     def look(self) -> Looked:
         """A turn."""
+        if not self.pending:  # as nearly always
+            return NOTHING
         begins = self._everything and not self.halfway
         all_of_it = begins or self.halfway
         if begins:

@@ -43,7 +43,7 @@ class RulesAwaited:
 
     def due(self) -> float | None:
         """When the first wait ends."""
-        return min((until for _, until in self._until.values()), default=None)
+        return min((until for _, until in self._until.values()), default=None) if self._until else None
 
     def over(self, now: float) -> list[DeviceName]:
         """Those that have been waited for long enough: they are to be looked at again, and taken as they are."""

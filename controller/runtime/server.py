@@ -252,6 +252,8 @@ class Server:
     @property
     def wake_at(self) -> float | None:
         """When a request or a client has to be given up next, or connections are taken again."""
+        if not self._clients:
+            return self._resume_at
         times = [client.connection.deadline for client in self._clients.values()]
         return min((each for each in (*times, self._resume_at) if each is not None), default=None)
 
