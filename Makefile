@@ -41,10 +41,7 @@ check: venv
 	$(BIN)/pytest -n 2 --dist loadfile -m 'not vm'
 
 bench: venv vm-images
-	$(BIN)/python -m tests.bench.planning
-	$(BIN)/python -m tests.bench.configuration
-	$(BIN)/python -m tests.bench.real_kernel
-	$(BIN)/python -m tests.bench.clients
+	for each in planning configuration checking watching reads memory clients lanes real_kernel daemons; do $(BIN)/python -m tests.bench.$$each || exit 1; done
 
 install: venv
 	$(BIN)/python -m deploy.install --destdir "$(DESTDIR)" --prefix "$(PREFIX)"

@@ -22,7 +22,6 @@ from observers.dmtable import DevT, MultipathTable, Sectors, TableGroup, TablePa
 from observers.snapshot import Alias, Map, Path, PathState, Wwid
 
 _NOT_STORED = {
-    PathState.TIMEOUT: PathState.DOWN,
     PathState.DISCONNECTED: PathState.DOWN,
     PathState.REMOVED: PathState.DOWN,
 }
@@ -74,19 +73,22 @@ class Assembler:
         self, wwid: Wwid, alias: Resolved[Alias], candidates: Sequence[Candidate], *, existing: Map | None
     ) -> DesiredMap:
         """The map of these paths. `candidates`: admitted, in the order of their directories in sysfs; at least one."""
-        size, reject = _size([candidate.path for candidate in candidates])
+        fit = _fit([candidate.path for candidate in candidates], existing)
         place = existing_order(existing)
-        fitting = [candidate for candidate in candidates if candidate.path.size in (0, size)]
+        for stray in fit.strays:
+            sizes = f"it has {stray.size} sectors, the map's paths {fit.size}"
+            self.warn(f"{stray.name} does not join {alias.value}: {sizes}", _BY_SIZE)
+        fitting = [candidate for candidate in candidates if candidate.path.dev in fit.devices]
         ordered = sorted(fitting, key=lambda candidate: place.get(candidate.path.dev, len(place)))
         paths = [candidate.path for candidate in ordered]
         profiles = [self._path_profile(candidate.layers, candidate.path) for candidate in ordered]
-        profile = self._map_profile(candidates[0], paths, profiles, existing)
+        profile = self._map_profile(fitting[0], paths, profiles, existing)
         members = self._members(paths, profiles, existing)
         groups = _groups(profile, paths, members)
         return DesiredMap(
             wwid=wwid,
             alias=alias,
-            table=_table(size, profile, members, groups),
+            table=_table(fit.size, profile, members, groups),
             members=tuple(members[path] for group in groups for path in group.order),
             failback=profile.failback,
             read_only=any(path.read_only for path in paths),
@@ -94,10 +96,10 @@ class Assembler:
             mode=profile.mode,
             uid=profile.uid,
             gid=profile.gid,
-            reject=reject,
+            reject=fit.reject,
             properties=profile.properties,
             care=profile.care,
-            tunings=self._tunings(candidates[0].layers, ordered, profile),
+            tunings=self._tunings(fitting[0].layers, ordered, profile),
         )
 
     def _tunings(self, first: Layers, ordered: Sequence[Candidate], profile: MapProfile) -> tuple[Tuning, ...]:
@@ -153,6 +155,14 @@ class Assembler:
             for path, value in zip(paths, values, strict=True)
         ]
 
+    def priority_of(self, candidate: Candidate) -> int | None:
+        """The priority of a path by itself; None: it can't be told."""
+        try:
+            profile = self._path_profile(candidate.layers, candidate.path)
+            return priority(candidate.path, profile.prioritizer.value, profile.arguments.value)
+        except Exception:  # noqa: BLE001 - whatever is wrong with a path of no map, the maps must go on
+            return None
+
     def _priority(self, path: Path, profile: PathProfile) -> Resolved[int | None]:
         name, instead = profile.prioritizer, ""
         try:
@@ -189,6 +199,34 @@ def _with_kept(
         else value
         for path, value in zip(paths, values, strict=True)
     ]
+
+
+_BY_SIZE = Origin(OriginKind.IMPLIED, why="all paths of a map have one size")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Fit:
+    """What size a map has, and which paths have it. `reject`: why the map can't be as desired, or empty; `strays`: the
+    paths that a map that exists does without."""
+
+    size: Sectors
+    devices: frozenset[DevT]
+    reject: str = ""
+    strays: tuple[Path, ...] = ()
+
+
+def _fit(paths: Sequence[Path], existing: Map | None) -> _Fit:
+    """A map that exists has the size of its own paths, and a path of another size stays out. If its own paths differ it
+    keeps them all, so that they are looked after, and its size."""
+    loaded = existing.table if existing is not None else None
+    own = [path for path in paths if loaded is not None and path.dev in loaded.devices and path.size]
+    size, reject = _size(own or paths)
+    if own and reject and loaded is not None:
+        members = frozenset(path.dev for path in paths if path.dev in loaded.devices)
+        return _Fit(size=loaded.size, devices=members, reject=reject)
+    devices = frozenset(path.dev for path in paths if path.size in (0, size))
+    strays = [path for path in paths if path.dev not in devices] if own else ()
+    return _Fit(size=size, devices=devices, reject=reject, strays=tuple(strays))
 
 
 def _size(paths: Sequence[Path]) -> tuple[Sectors, str]:

@@ -279,7 +279,7 @@ def map_view(evidence: Evidence, wanted: DesiredMap) -> MapView:
     place = existing_order(evidence.known.maps.get(wanted.wwid))
     fitting = [each for each in candidates if each.path.dev in members]
     ordered = sorted(fitting, key=lambda each: place.get(each.path.dev, len(place)))
-    return MapView(evidence=evidence, wanted=wanted, first=candidates[0], ordered=ordered)
+    return MapView(evidence=evidence, wanted=wanted, first=fitting[0], ordered=ordered)
 
 
 def path_view(evidence: Evidence, candidate: Candidate) -> PathView:

@@ -157,7 +157,10 @@ class Verdict(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Admission:
-    """The verdict on one block device, in words that name the rule; `wwid` is empty when none is known."""
+    """The verdict on one block device, in words that name the rule; `wwid` is empty when none is known.
+
+    `priority`: of a disk that waits for a second path, None: not known; of paths of maps see `Member`.
+    """
 
     name: DeviceName
     dev: DevT
@@ -165,6 +168,7 @@ class Admission:
     verdict: Verdict
     reason: str
     origin: Origin
+    priority: int | None = None
 
 
 class Severity(StrEnum):

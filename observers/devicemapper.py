@@ -30,7 +30,7 @@ from observers.kernel.dm_ioctl import (
     unpack_versions,
 )
 from observers.kernel.dm_names import from_kernel, to_kernel
-from observers.reading import NOT_PERMITTED, VANISHED, Reader, describe
+from observers.reading import NOT_PERMITTED, NOT_PROVIDED, VANISHED, Reader, describe
 from observers.snapshot import MPATH_PREFIX, Alias, DeviceName, DmDevice, DmUuid, Gap, Map, dev_key
 from observers.sysfs import holders
 
@@ -199,6 +199,8 @@ def _with_uuid(reader: Reader, device: ListedDevice) -> ListedDevice | None:
     return None
 
 
+_OPTIONAL = NOT_PROVIDED | VANISHED
+
 _NO_DISK_YET = frozenset({errno.ENODEV, errno.ENOENT})
 """A dm device that never had a table is no block device yet (since Linux 5.15): udev and sysfs don't know it."""
 
@@ -226,6 +228,7 @@ def _map(host: ReadHost, device: ListedDevice) -> tuple[Map | None, list[Gap]]:
         event_number=header.event_nr,
         open_count=header.open_count,
         holders=holders(reader, f"/sys/block/{node}", quiet=quiet),
+        max_sectors_kb=reader.number(f"/sys/block/{node}/queue/max_sectors_kb", "queue limit", quiet=_OPTIONAL),
         udev=properties or {},
     )
     return seen, reader.gaps

@@ -38,10 +38,12 @@ class Held:
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """What a read of a device brought: the bytes, and how long the device took, in seconds."""
+    """What a read of a device brought: the bytes, and how long the device took, in seconds. `whole`: as many bytes as
+    were to be read."""
 
     data: bytes
     seconds: float
+    whole: bool = True
 
 
 class ReadHost(Protocol):

@@ -223,7 +223,8 @@ class Map:
 
     `table`: the live table, None when there is none (a device just created) or when it is not one multipath target.
     `inactive_table`: a table was loaded and not resumed. `deferred_remove`: the kernel removes it when it is closed for
-    the last time. `holders`: names of the block devices on top of it.
+    the last time. `holders`: names of the block devices on top of it. `max_sectors_kb`: of its request queue, None: not
+    known.
     """
 
     name: Alias
@@ -238,6 +239,7 @@ class Map:
     event_number: int = 0
     open_count: int = 0
     holders: tuple[DeviceName, ...] = ()
+    max_sectors_kb: int | None = None
     udev: Mapping[str, str] = field(default_factory=dict)
 
     @property

@@ -5,9 +5,10 @@ the same letters as in multipath-tools 0.14.3, where the last job that is named 
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import Enum, auto
+from typing import Any
 
 from controller.client.options import BadOption, parse
 
@@ -41,7 +42,8 @@ class Job(Enum):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Invocation:
     """A command line. `device`: as it is written; empty: none. `of_udev`: asked by `-u` or `-U`. `retries`: of a
-    removal, -R. `policy`: -p, empty: none is forced."""
+    removal, -R. `policy`: -p, empty: none is forced. `all_foreign`: also those maps of the kernel's own that the
+    configuration leaves out."""
 
     job: Job = Job.CREATE
     device: str = ""
@@ -52,6 +54,7 @@ class Invocation:
     ignore_wwids: bool = False
     bindings_read_only: bool = False
     allow_queueing: bool = False
+    all_foreign: bool = False
     policy: str = ""
     retries: int = 0
 
@@ -67,6 +70,10 @@ class Misused(Exception):
 _JOBS = {
     "c": Job.IS_PATH, "u": Job.IS_PATH, "C": Job.HAS_PATHS, "U": Job.HAS_PATHS, "f": Job.FLUSH, "F": Job.FLUSH_ALL,
     "T": Job.PRINT_CONFIG_LOCAL, "w": Job.REMOVE_WWID, "W": Job.RESET_WWIDS, "a": Job.ADD_WWID,
+}  # fmt: skip
+_FLAGS: Mapping[str, str] = {
+    "r": "force_reload", "D": "never_delegate", "i": "ignore_wwids", "B": "bindings_read_only", "q": "allow_queueing",
+    "e": "all_foreign",
 }  # fmt: skip
 _AT_ONCE = {"t": Job.PRINT_CONFIG, "h": Job.HELP}
 """Jobs that are done when their letter is met, whatever follows."""
@@ -91,17 +98,10 @@ def _with(found: Invocation, letter: str, value: str) -> Invocation:
     """The invocation with one option more."""
     if letter in _JOBS:
         return replace(found, job=_JOBS[letter], of_udev=found.of_udev or letter in "uU")
+    if letter in _FLAGS:
+        changes: dict[str, Any] = {_FLAGS[letter]: True}
+        return replace(found, **changes)
     match letter:
-        case "r":
-            return replace(found, force_reload=True)
-        case "D":
-            return replace(found, never_delegate=True)
-        case "i":
-            return replace(found, ignore_wwids=True)
-        case "B":
-            return replace(found, bindings_read_only=True)
-        case "q":
-            return replace(found, allow_queueing=True)
         case "l":
             return replace(found, job=Job.LIST_ALL if value.startswith("l") else Job.LIST)
         case "d" if found.job is Job.CREATE:
@@ -113,7 +113,7 @@ def _with(found: Invocation, letter: str, value: str) -> Invocation:
             return replace(found, retries=max(0, int(number[1])) if number else 0)
         case "p":
             return replace(found, policy=_policy(value))
-        case _:  # -e, -M and -b mean nothing here, and -d nothing beside another job
+        case _:  # -M and -b mean nothing here, and -d nothing beside another job
             return found
 
 
@@ -183,7 +183,8 @@ OPTIONS = (
     ("-t", "print the configuration"),
     ("-T", "print what of the configuration concerns this host"),
     ("-v level", "0: silent, 1: names of maps, 2: as usual, 3: and why, 4: everything"),
-    ("-b file, -e, -M x", "accepted, and without effect"),
+    ("-e", "with -l and -ll: also the maps that the kernel makes itself"),
+    ("-b file, -M x", "accepted, and without effect"),
 )
 
 

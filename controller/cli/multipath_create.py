@@ -1,19 +1,20 @@
 """`multipath [-d] [-r] [device]`: make the maps that the configuration wants, now, in this process.
 
-In: a `Subject`, and a host. Out: the maps that were made or changed, as trees or names, and an exit status: 1 when a
-change was refused. It is the same cycle as `mpathctl reconcile`, for all maps or for one, with what the command line
-says on top of the configuration. While another process of ours is at work on the maps, it is that one's to do.
+In: a `Subject`, and a host. Out: the maps that were made or changed, and those that can't be made as their paths do not
+agree, as trees or names; an exit status: 1 when a change was refused. It is the same cycle as `mpathctl reconcile`, for
+all maps or for one, with what the command line says on top of the configuration. While another process of ours is at
+work on the maps, it is that one's to do.
 """
 
 import errno
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from actuators.apply import apply
 from actuators.steps import Lost, Outcome, Refused, Step, TriggerUevent, WriteTunable
 from controller.cli.multipath_arguments import Job
 from controller.cli.multipath_program import FAIL, OK, Subject
-from controller.cli.multipath_view import maps_text, put, state_of, warn_without_daemon
+from controller.cli.multipath_view import intended_text, paths_text, put, state_of, warn_without_daemon
 from controller.cli.multipath_wwids import wwid_of
 from controller.client.program import run as ask_daemon
 from controller.protocol.state import Action
@@ -24,19 +25,18 @@ from controller.runtime import cycle
 from desired.command_line import ignoring_wwids, queueing_alone, with_policy
 from desired.config import Config
 from desired.derive import config_in
-from desired.model import Desired, DesiredMap
+from desired.model import Desired
 from desired.values import GroupingPolicy
 from observers.config_files import STATE_DIRECTORY
-from observers.dmtable import DevT
 from observers.errors import MpathError
 from observers.host import ClaimHost
 from observers.kernel.real_host import RealHost
-from observers.snapshot import Gap, Map, Snapshot, Wwid
+from observers.snapshot import Gap, Snapshot, Wwid
 
 _ACTIONS = {
     "create": Action.CREATE, "reload": Action.RELOAD, "rename": Action.RENAME, "switch": Action.SWITCH,
+    "resize": Action.RESIZE,
 }  # fmt: skip
-_NO_NUMBER = DevT("0:0")
 _REASONS = 3  # the verbosity from which on reasons are told
 
 
@@ -80,7 +80,7 @@ class _Run:
     def whole(self) -> int:
         """Do it: the exit status."""
         if self._subject.invocation.job is Job.DRY_RUN:
-            return self._dry_run(self._decide(Memory()))
+            return self._dry_run(self._first())
         try:
             lock = self._host.lock(cycle.LOCK_FILE)
         except OSError as error:
@@ -93,15 +93,21 @@ class _Run:
             self._host.unlock(lock)
 
     def _locked(self) -> int:
-        decided = self._settled(self._decide(Memory()))
+        decided = self._settled(self._first())
         if self._subject.invocation.force_reload:
             self._apply(decided, self._forced(decided))
             decided = self._settled(self._decide(decided.memory))
-        actions = {wwid: _action(words) for wwid, words in self._done.items()}
-        state = state_of(decided.snapshot, decided.desired, decided.config, actions)
-        put(maps_text(state, self._subject.invocation.verbosity, only=actions))
+        made = {live.wwid for live in decided.snapshot.maps}
+        self._show(decided, {wwid: _action(words) for wwid, words in self._done.items() if wwid in made})
         warn_without_daemon(self._subject, decided.snapshot)
         return FAIL if self._failed else OK
+
+    def _first(self) -> _Decided:
+        """The first decision, and the paths of which it was made."""
+        decided = self._decide(Memory())
+        state = state_of(decided.snapshot, decided.desired, decided.config, {})
+        put(paths_text(state, self._subject.invocation.verbosity))
+        return decided
 
     def _settled(self, decided: _Decided) -> _Decided:
         """What is so when nothing is left to do, or when it was tried often enough."""
@@ -178,17 +184,18 @@ class _Run:
     # ---- telling
 
     def _dry_run(self, decided: _Decided) -> int:
-        changing = {each.wwid: each for each in decided.plan.maps if each.steps}
-        wanted = {each.wwid: each for each in decided.desired.maps}
-        there = {each.wwid for each in decided.snapshot.maps}
-        drafts = tuple(_draft(wanted[wwid]) for wwid in changing if wwid not in there and wwid in wanted)
-        snapshot = replace(decided.snapshot, maps=(*decided.snapshot.maps, *drafts))
-        actions = {wwid: _action(each.action) for wwid, each in changing.items()}
-        state = state_of(snapshot, decided.desired, decided.config, actions)
-        put(maps_text(state, self._subject.invocation.verbosity, only=changing))
+        self._show(decided, {each.wwid: _action(each.action) for each in decided.plan.maps if each.steps})
         for each in decided.plan.maps:
             self._reasons(each)
         return OK
+
+    def _show(self, decided: _Decided, actions: Mapping[Wwid, Action]) -> None:
+        rejected = {each.wwid: Action.REJECT for each in decided.desired.maps if each.reject}
+        if self._wwid is not None:
+            rejected = {wwid: action for wwid, action in rejected.items() if wwid == self._wwid}
+        shown = {**actions, **rejected}
+        verbosity = self._subject.invocation.verbosity
+        put(intended_text(decided.snapshot, decided.desired, decided.config, shown, verbosity))
 
     def _reasons(self, each: MapPlan) -> None:
         for reason in each.reasons:
@@ -203,8 +210,3 @@ def _concerns(record: object, wwid: Wwid) -> bool:
 def _action(words: str) -> Action:
     """The word that the tree begins with."""
     return next((_ACTIONS[word] for word in words.split("+") if word in _ACTIONS), Action.NONE)
-
-
-def _draft(wanted: DesiredMap) -> Map:
-    """A map that is still to be made, as if it were there."""
-    return Map(name=wanted.alias.value, uuid=wanted.uuid, dev=_NO_NUMBER, table=wanted.table, status=None)

@@ -1,15 +1,17 @@
 """`multipath -l` and `-ll`: the maps with their groups and paths.
 
 In: a `Subject`, and a host. Out: text on standard output, an exit status. `-ll` asks each path whether it works; `-l`
-asks nothing of any device, and so shows no checker's state and no priority. It must never change anything.
+asks nothing of any device, and so shows no checker's state and no priority. Maps that the kernel makes itself come
+last, whichever map was named. It must never change anything.
 """
 
 from dataclasses import replace
 
 from controller.cli.multipath_arguments import Job
 from controller.cli.multipath_program import FAIL, OK, Subject
-from controller.cli.multipath_view import maps_text, paths_text, put, state_of, warn_without_daemon
+from controller.cli.multipath_view import foreign_text, maps_text, paths_text, put, state_of, warn_without_daemon
 from controller.cli.multipath_wwids import wwid_of
+from controller.protocol.foreign import shown
 from controller.runtime.cycle import Files, observe
 from desired.derive import config_in, derive
 from desired.model import Desired
@@ -47,6 +49,7 @@ def _show(host: ClaimHost, subject: Subject) -> int:
     state = state_of(snapshot, desired if asking else _without_priorities(desired), config, {})
     verbosity = subject.invocation.verbosity
     put(paths_text(state, verbosity) + maps_text(state, verbosity, only=None if wwid is None else (wwid,)))
+    put(foreign_text(shown(snapshot, config, everything=subject.invocation.all_foreign), verbosity))
     warn_without_daemon(subject, snapshot)
     return OK
 

@@ -17,7 +17,9 @@ from controller.protocol.requests import MapRequest, PathRequest, Request, Resul
 from controller.protocol.rows import MapRow, PathRow, map_rows, path_rows, still_rows
 from controller.protocol.state import State
 from controller.protocol.tables import Part, kept_part, part
+from desired import options
 from desired.admission import Blacklist
+from desired.config import Config
 from desired.entries import RuleKind
 from desired.model import Verdict
 from observers.snapshot import Alias, ForeignMap, Wwid
@@ -226,17 +228,25 @@ def _add_path(state: State, arguments: Arguments) -> Answer:
 
 def _add_map(state: State, arguments: Arguments) -> Answer:
     """A map that is there, or that could be made of paths that are."""
-    row = _map(state, arguments)
-    if row is not None:
-        return requests.AddMap(row.map.wwid)
-    name = arguments["map"].removeprefix("/dev/mapper/")
-    for each in state.desired.maps:
-        if name in (each.alias.value, each.wwid):
-            return requests.AddMap(each.wwid)
-    verdicts = {each.verdict for each in state.desired.admissions if each.wwid == name}
-    if not verdicts:
+    row, name = _map(state, arguments), arguments["map"].removeprefix("/dev/mapper/")
+    wanted = (each.wwid for each in state.desired.maps if name in (each.alias.value, each.wwid))
+    found = row.map.wwid if row is not None else next(wanted, None)
+    wwid = found or _configured(state.config, name) or Wwid(name)
+    if Blacklist(state.config).wwid(wwid).outcome.blocks:
+        return Result.BLACKLISTED
+    verdicts = {each.verdict for each in state.desired.admissions if each.wwid == wwid}
+    if found is None and not verdicts:
         return Result.FAILED
-    return Result.BLACKLISTED if verdicts == {Verdict.BLACKLISTED} else requests.AddMap(Wwid(name))
+    return Result.BLACKLISTED if verdicts == {Verdict.BLACKLISTED} else requests.AddMap(wwid)
+
+
+def _configured(config: Config, name: str) -> Wwid | None:
+    """Whose alias a name is by the configuration."""
+    for wwid, entry in config.multipaths.items():
+        alias = entry.settings.get(options.ALIAS.key)
+        if alias is not None and alias.value == name and not entry.alias_taken_by:
+            return wwid
+    return None
 
 
 _LEADING_NUMBER = re.compile(r"[ \t-\r]*([+-]?[0-9]{1,9})", re.ASCII)

@@ -14,7 +14,7 @@ from typing import NamedTuple
 from controller.protocol.state import NO_MAP_LINE, MapLine, PathLine, State, path_line
 from controller.protocol.texts import Texts
 from desired.model import Desired, DesiredMap, Verdict
-from observers.dmtable import DevT, GroupStatus, TableGroup
+from observers.dmtable import DevT, GroupStatus, PathStatus, TableGroup
 from observers.snapshot import Map, Path, PathState, Wwid
 
 NEVER_PATHS = frozenset({Verdict.BLACKLISTED, Verdict.NOT_A_DISK})
@@ -28,8 +28,8 @@ _UP, _GHOST = PathState.UP, PathState.GHOST
 class PathRow(NamedTuple):
     """A path. `path`: None when a map has a path whose device is gone. `map`: None for a path in no map.
 
-    `state`: what its checks found. `active`: what dm believes, None when it is in no table. `tick`: whole seconds until
-    its next check.
+    `state`: what its checks found. `active`: what dm believes, None when it is in no table. `failures`: how often dm
+    failed it since its table was loaded. `tick`: whole seconds until its next check.
     """
 
     dev: DevT
@@ -39,6 +39,7 @@ class PathRow(NamedTuple):
     wwid: Wwid
     map: Map | None
     active: bool | None
+    failures: int
     tick: int
     texts: Texts
 
@@ -127,18 +128,19 @@ def _path_rows(state: State) -> list[PathRow]:
         line = state.paths.get(path.name) or path_line(path, priority=priorities.get(dev))
         wwid = admission.wwid if admission is not None else live.wwid if live is not None else Wwid("")
         status = active.get(dev)
-        believed = status.active if status is not None else None
-        texts = kept.texts(path.name, (path, _essence(line), wwid, live and live.name, believed))
-        rows.append(PathRow(dev, path, line, path.health.state, wwid, live, believed, 0, texts))
+        believed, failures = (status.active, status.fail_count) if status is not None else (None, 0)
+        texts = kept.texts(path.name, (path, _essence(line), wwid, live and live.name, believed, failures))
+        rows.append(PathRow(dev, path, line, path.health.state, wwid, live, believed, failures, 0, texts))
     return rows
 
 
-_essence = attrgetter("priority", "checker", "failures", "vendor_page", "init", "awaits_online", "adapter")
-"""All of a `PathLine` but its times."""
+_essence = attrgetter("priority", "checker", "vendor_page", "init", "awaits_online", "adapter")
+"""All of a `PathLine` that replies show, but its times."""
 
 
 def _priorities(desired: Desired) -> dict[DevT, int | None]:
-    return {member.dev: member.priority.value for each in desired.maps for member in each.members}
+    found = {each.dev: each.priority for each in desired.admissions}
+    return found | {member.dev: member.priority.value for each in desired.maps for member in each.members}
 
 
 def seconds_left(due: float | None, now: float) -> int:
@@ -180,17 +182,18 @@ def _groups(live: Map, by_dev: dict[DevT, PathRow]) -> tuple[GroupRow, ...]:
     if live.table is None:
         return ()
     states: Sequence[GroupStatus | None] = live.status.groups if live.status is not None else ()
-    known = {path.dev: path.active for path in live.status.paths} if live.status is not None else {}
+    known = {path.dev: path for path in live.status.paths} if live.status is not None else {}
     return tuple(
         GroupRow(
             group,
             states[number] if number < len(states) else None,
-            tuple(by_dev.get(path.dev) or _gone(live, path.dev, active=known.get(path.dev)) for path in group.paths),
+            tuple(by_dev.get(path.dev) or _gone(live, path.dev, known.get(path.dev)) for path in group.paths),
         )
         for number, group in enumerate(live.table.groups)
     )
 
 
-def _gone(live: Map, dev: DevT, *, active: bool | None) -> PathRow:
+def _gone(live: Map, dev: DevT, status: PathStatus | None) -> PathRow:
     """A path in a table whose device was not seen."""
-    return PathRow(dev, None, UNKNOWN, PathState.UNCHECKED, live.wwid, live, active, 0, Texts())
+    active, failures = (status.active, status.fail_count) if status is not None else (None, 0)
+    return PathRow(dev, None, UNKNOWN, PathState.UNCHECKED, live.wwid, live, active, failures, 0, Texts())

@@ -57,6 +57,8 @@ class Action(StrEnum):
     RENAME = "rename"
     RELOAD = "reload"
     CREATE = "create"
+    RESIZE = "resize"
+    """Without a word of its own, but not without its place before the name."""
     SWITCH = "switchpg"
 
 
@@ -101,7 +103,6 @@ class MapLine:
     `failback_due`: when I/O goes back to the best group, None: it need not, or not by the clock. `queueing_ends`: when
     queueing without a path ends, None: that clock does not run. Both are monotonic seconds. `queueing_disabled`: by an
     operator, until it is restored. `reservation_key`: 0 none; `aptpl`: with "activate persist through power loss".
-    `max_sectors_kb`: of its request queue, None: not known.
     """
 
     action: Action = Action.NONE
@@ -113,7 +114,6 @@ class MapLine:
     aptpl: bool = False
     reserved: Reservation = Reservation.UNSET
     held: Reservation = Reservation.UNSET
-    max_sectors_kb: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

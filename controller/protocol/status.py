@@ -23,8 +23,11 @@ def daemon(line: DaemonLine) -> str:
 
 
 def status(state: State, paths: Sequence[PathRow]) -> str:
-    """The reply to `show status`: how many paths are in which state, and whether uevents wait."""
-    counts = Counter(row.state for row in paths)
+    """The reply to `show status`: how many paths are in which state, and whether uevents wait.
+
+    A path in no map counts as one that was never checked, as multipathd forgets what it found.
+    """
+    counts = Counter(row.state if row.map is not None else PathState.UNCHECKED for row in paths)
     states = "".join(f"{each:<20}{counts[each]}\n" for each in PathState if counts[each])
     monitored = sum(row.map is not None for row in paths)
     return f"path checker states:\n{states}\npaths: {monitored}\nbusy: {state.daemon.busy}\n"

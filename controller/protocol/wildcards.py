@@ -5,13 +5,15 @@ are those that monitoring programs look for, so none may change.
 """
 
 import re
+import struct
 from collections.abc import Callable, Mapping
 from functools import lru_cache
 from typing import Generic, NamedTuple, TypeVar
 
 from controller.protocol.rows import GroupRow, MapRow, PathRow
+from controller.protocol.state import Action
 from desired.model import FailbackMode
-from observers.dmtable import GroupState, Sectors, TableGroup
+from observers.dmtable import DevT, GroupState, Sectors, TableGroup
 from observers.snapshot import Bus, Path, PathState, dev_key
 
 R = TypeVar("R")
@@ -35,9 +37,15 @@ class Wildcard(NamedTuple, Generic[R]):
     fleeting: bool = False
 
 
+_SINGLE = struct.Struct("f")
+
+
 def size_text(sectors: Sectors) -> str:
-    """A size in the unit in which it is under 1024 (but none above P); with one decimal if under 10."""
-    amount = float(sectors // 2)
+    """A size in the unit in which it is under 1024 (but none above P); with one decimal if under 10.
+
+    multipathd computes with single precision: a size just below a limit is at it.
+    """
+    (amount,) = _SINGLE.unpack(_SINGLE.pack(sectors // 2))
     for unit in "KMGT":
         if amount < 1024:
             return _amount(amount, unit)
@@ -109,7 +117,13 @@ def _hardware(row: PathRow) -> str:
 
 
 def _next_check(row: PathRow) -> str:
-    return "orphan" if row.map is None else bar(row.tick, row.line.check_interval)
+    """A check that is due or under way may have more time than there is between two."""
+    return "orphan" if row.map is None else bar(min(row.tick, row.line.check_interval), row.line.check_interval)
+
+
+def _checker(row: PathRow) -> str:
+    """A path has one only for as long as it is in a map."""
+    return row.line.checker if row.map is not None and row.line.checker else "(null)"
 
 
 def _priority(row: PathRow) -> str:
@@ -178,7 +192,7 @@ PATHS: tuple[Wildcard[PathRow], ...] = (
     Wildcard("o", "dev_st", _online),
     Wildcard("T", "chk_st", _checked),
     Wildcard("s", "vend/prod/rev", _hardware),
-    Wildcard("c", "checker", lambda row: row.line.checker or "(null)"),
+    Wildcard("c", "checker", _checker),
     Wildcard("C", "next_check", _next_check, fleeting=True),
     Wildcard("p", "pri", _priority),
     Wildcard("S", "size", lambda row: size_text(row.path.size if row.path is not None else Sectors(0))),
@@ -192,7 +206,7 @@ PATHS: tuple[Wildcard[PathRow], ...] = (
     Wildcard("a", "host adapter", _adapter),
     Wildcard("G", "foreign", lambda _: FOREIGN),
     Wildcard("g", "vpd page data", lambda row: row.line.vendor_page or NO_TEXT),
-    Wildcard("0", "failures", lambda row: str(row.line.failures)),
+    Wildcard("0", "failures", lambda row: str(row.failures)),
     Wildcard("P", "protocol", lambda row: row.path.protocol if row.path is not None else UNDEF),
     Wildcard("I", "init_st", lambda row: row.line.init),
     Wildcard("L", "LUN hex", _lun),
@@ -262,7 +276,7 @@ def _handler(row: MapRow) -> str:
 
 
 def _map_max_sectors(row: MapRow) -> str:
-    return NOT_AVAILABLE if row.line.max_sectors_kb is None else str(row.line.max_sectors_kb)
+    return NOT_AVAILABLE if row.map.max_sectors_kb is None else str(row.map.max_sectors_kb)
 
 
 def kernel_name(row: MapRow) -> str:
@@ -270,20 +284,33 @@ def kernel_name(row: MapRow) -> str:
     return f"dm-{dev_key(row.map.dev)[1]}"
 
 
+NO_DEVICE = DevT("0:0")
+"""The number of a map that is still to be made."""
+
+
+def _if_made(word: Callable[[MapRow], str]) -> Callable[[MapRow], str]:
+    """What only a map that exists can say."""
+    return lambda row: UNDEF if row.map.dev == NO_DEVICE else word(row)
+
+
+def _action(row: MapRow) -> str:
+    return "" if row.line.action is Action.RESIZE else row.line.action
+
+
 MAPS: tuple[Wildcard[MapRow], ...] = (
     Wildcard("n", "name", lambda row: row.map.name),
     Wildcard("w", "uuid", lambda row: row.map.wwid),
-    Wildcard("d", "sysfs", kernel_name),
+    Wildcard("d", "sysfs", _if_made(kernel_name)),
     Wildcard("F", "failback", _failback),
     Wildcard("Q", "queueing", _queueing),
     Wildcard("N", "paths", lambda row: str(row.usable)),
-    Wildcard("r", "write_prot", lambda row: "ro" if row.map.read_only else "rw"),
-    Wildcard("t", "dm-st", lambda row: "suspend" if row.map.suspended else "active"),
+    Wildcard("r", "write_prot", _if_made(lambda row: "ro" if row.map.read_only else "rw")),
+    Wildcard("t", "dm-st", _if_made(lambda row: "suspend" if row.map.suspended else "active")),
     Wildcard("S", "size", _size),
     Wildcard("f", "features", _features),
     Wildcard("x", "failures", lambda row: str(row.line.counters.failures)),
     Wildcard("h", "hwhandler", _handler),
-    Wildcard("A", "action", lambda row: row.line.action),
+    Wildcard("A", "action", _action),
     Wildcard("0", "path_faults", lambda row: str(row.line.counters.path_faults)),
     Wildcard("1", "switch_grp", lambda row: str(row.line.counters.group_switches)),
     Wildcard("2", "map_loads", lambda row: str(row.line.counters.loads)),

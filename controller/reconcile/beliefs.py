@@ -81,6 +81,8 @@ class PathFacts:
     held_ghost: bool = False
     due: str = ""
     """Why its identity must be read before it may be used; empty: it was."""
+    by_kernel: bool = False
+    """Whether no check has seen it down the last time that it was, only the kernel."""
 
     @property
     def wish(self) -> Wish:
@@ -135,8 +137,11 @@ def facts(view: View, live: Map | None, wanted: DesiredMap | None) -> dict[DevT,
     for dev in {**active, **states, **dict.fromkeys(wanted.table.devices if wanted else ())}:
         state = states.get(dev) or _state(view, view.paths.get(dev))
         ghost = state is PathState.GHOST and active.get(dev) is False and _held(view, dev, states)
-        mismatch, due = _lie(view, dev) or _strange(view, dev, wanted, states), _due(view, dev)
-        found[dev] = PathFacts(dev, state, active.get(dev), dev in states, mismatch, held_ghost=ghost, due=due)
+        mismatch, memory = _lie(view, dev) or _strange(view, dev, wanted, states), view.memory.paths.get(dev)
+        found[dev] = PathFacts(
+            dev, state, active.get(dev), dev in states, mismatch, held_ghost=ghost,
+            due=memory.identity.due if memory is not None else "", by_kernel=memory is not None and memory.by_kernel,
+        )  # fmt: skip
     return found
 
 
@@ -153,11 +158,6 @@ def _strange(view: View, dev: DevT, wanted: DesiredMap | None, members: Collecti
     if wanted is None or admission is None or path is None or dev in members or admission.wwid == wanted.wwid:
         return ""
     return f"it leads to {admission.wwid}" if is_another(path, wanted.wwid, admission.wwid) else ""
-
-
-def _due(view: View, dev: DevT) -> str:
-    memory = view.memory.paths.get(dev)
-    return memory.identity.due if memory is not None else ""
 
 
 def barred(view: View, dev: DevT, live: Map | None) -> str:

@@ -15,6 +15,7 @@ from actuators.steps import (
     RegisterKey,
     ReloadMap,
     RemoveMap,
+    RenameMap,
     Step,
     SwitchGroup,
     UdevFlags,
@@ -26,6 +27,7 @@ from observers.dmtable import DevT
 from observers.snapshot import MPATH_PREFIX, Wwid
 
 Done = Sequence[tuple[Step, Outcome]]
+_Counted = CreateMap | ReloadMap | RenameMap | SwitchGroup | FailPath | RemoveMap
 
 
 def counted(maps: Mapping[Wwid, MapMemory], outcomes: Done, *, now: float) -> Mapping[Wwid, MapMemory]:
@@ -34,9 +36,7 @@ def counted(maps: Mapping[Wwid, MapMemory], outcomes: Done, *, now: float) -> Ma
     for step, outcome in outcomes:
         if isinstance(step, RegisterKey):
             _registration(found, step, outcome)
-        if not isinstance(outcome, Changed) or not isinstance(
-            step, CreateMap | ReloadMap | SwitchGroup | FailPath | RemoveMap
-        ):
+        if not isinstance(outcome, Changed) or not isinstance(step, _Counted):
             continue
         wwid = Wwid(step.map.uuid.removeprefix(MPATH_PREFIX))
         if isinstance(step, RemoveMap) and not step.deferred:
@@ -46,6 +46,15 @@ def counted(maps: Mapping[Wwid, MapMemory], outcomes: Done, *, now: float) -> Ma
     return found
 
 
+def paths_failed(maps: Mapping[Wwid, MapMemory], wwid: Wwid, count: int) -> Mapping[Wwid, MapMemory]:
+    """The maps' memories after the kernel itself failed some paths of one, for which there is no step."""
+    memory = maps.get(wwid)
+    if memory is None:
+        return maps
+    counters = replace(memory.counters, path_faults=memory.counters.path_faults + count)
+    return {**maps, wwid: replace(memory, counters=counters)}
+
+
 def _registration(maps: dict[Wwid, MapMemory], step: RegisterKey, outcome: Outcome) -> None:
     wwid = Wwid(step.map.uuid.removeprefix(MPATH_PREFIX))
     if wwid in maps:
@@ -53,9 +62,7 @@ def _registration(maps: dict[Wwid, MapMemory], step: RegisterKey, outcome: Outco
         maps[wwid] = replace(maps[wwid], reservation=reservation)
 
 
-def _after(
-    memory: MapMemory, step: CreateMap | ReloadMap | SwitchGroup | FailPath | RemoveMap, *, now: float
-) -> MapMemory:  # fmt: skip
+def _after(memory: MapMemory, step: _Counted, *, now: float) -> MapMemory:
     counters = memory.counters
     match step:
         case CreateMap():
@@ -63,8 +70,10 @@ def _after(
             return replace(made, counters=replace(counters, map_loads=counters.map_loads + 1))
         case ReloadMap():
             probed = UdevFlags.NO_PATHS not in step.udev
-            after = replace(memory, counters=replace(counters, map_loads=counters.map_loads + 1))
+            after = replace(waiting.settled(memory), counters=replace(counters, map_loads=counters.map_loads + 1))
             return replace(after, ghost_until=None) if probed else after
+        case RenameMap():
+            return waiting.settled(memory)
         case SwitchGroup():
             return replace(memory, counters=replace(counters, switch_grp=counters.switch_grp + 1))
         case FailPath():

@@ -3,12 +3,13 @@
 Theory of operation. The desired table names the best group. The kernel leaves a group by itself when its last path
 fails, at the next I/O; it never comes back by itself. Coming back is `failback`: `immediate` goes at once, N seconds
 after so long, `manual` never, and `followover` only when the best group comes back from the dead, so that several
-hosts do not pull a logical unit to and fro. Failback does not apply where there is nothing to lose: a group without a
-working path is left at once, also when the kernel has not noticed because no I/O came by.
+hosts do not pull a logical unit to and fro. That another host pulled it shows in I/O that fails while checks go well: a
+path that only the kernel failed does not come back from the dead. Failback does not apply where there is nothing to
+lose: a group without a working path is left at once, also when the kernel has not noticed because no I/O came by.
 
 A table that is loaded for another reason must not be a failback in disguise: it starts with the group in use, unless
-failback allows the best one now. A group that the kernel disabled (its activation failed) is gone back to only after
-one of its paths came back, as going there each time would make it fail each time.
+failback allows the best one now. A group that the kernel disabled (its activation failed) is gone back to when one of
+its paths came back, and else after `DISABLED_REST`, as going there each time would make it fail each time.
 
 In: the groups in force after this plan, what is known of the paths, the memory. Out: a `Choice`. It must never look at
 anything but its arguments.
@@ -22,6 +23,9 @@ from controller.reconcile.diff import group_key
 from desired.model import Failback, FailbackMode
 from observers.dmtable import DevT, GroupState, MultipathTable
 from observers.snapshot import Map
+
+DISABLED_REST = 60
+"""Seconds until a group is tried again whose activation failed: some checks, after which its array may be better."""
 
 Group = frozenset[DevT]
 Facts = Mapping[DevT, PathFacts]
@@ -50,12 +54,24 @@ def choose(
     if not any(facts[dev].works for dev in groups[current - 1]):
         return Choice(best, move=True, reasons=(f"group {current} has no working path: {_to(best)}",))
     if _disabled(live, groups[best - 1]) and not _revived(groups[best - 1], facts):
-        return Choice(current, reasons=(f"group {best} is best, but the kernel disabled it (its activation failed)",))
+        return _of_disabled(best, current, rule=rule, since=since, now=now)
     return _by_rule(best, current, rule=rule, back=_came_back(groups[best - 1], facts), since=since, now=now)
 
 
 def _to(best: int) -> str:
     return f"I/O goes to group {best}"
+
+
+def _of_disabled(best: int, current: int, *, rule: Failback, since: float | None, now: float) -> Choice:
+    """Until it is tried the waiting is remembered; after that it begins anew, should the kernel disable it again."""
+    why = f"group {best} is best, but the kernel disabled it (its activation failed)"
+    if rule.mode not in (FailbackMode.IMMEDIATE, FailbackMode.DELAYED):
+        return Choice(current, reasons=(why,))
+    since = now if since is None else since
+    due = since + max(DISABLED_REST, rule.delay)
+    if now >= due:
+        return Choice(best, move=True, reasons=(f"{why}: it is tried again",))
+    return Choice(current, reasons=(f"{why}; it is tried again in {due - now:.0f} s",), since=since, wake_at=due)
 
 
 def _by_rule(best: int, current: int, *, rule: Failback, back: bool, since: float | None, now: float) -> Choice:
@@ -117,5 +133,6 @@ def _revived(group: Group, facts: Facts) -> bool:
 
 
 def _came_back(group: Group, facts: Facts) -> bool:
-    """Whether the whole group was dead until now: dm believes in none of its paths, and this plan gives one back."""
-    return not any(facts[dev].active for dev in group)
+    """Whether the whole group was dead until now: dm believes in none of its paths, checks saw them down, and this plan
+    gives one back."""
+    return not any(facts[dev].active or facts[dev].by_kernel for dev in group)

@@ -122,11 +122,6 @@ def sampled(
     counted = replace(sampling, reads=sampling.reads + reads, failed=sampling.failed + failed_reads)
     if sampling.until is None or now < sampling.until:
         return counted
-    if alone or rate(counted) <= limits.rate_threshold:
+    if alone or counted.failed * PER_MILLE <= limits.rate_threshold * counted.reads:
         return replace(NOT_SAMPLED, reads=counted.reads, failed=counted.failed)
     return replace(counted, phase=Phase.WAITING, since=now, until=now + limits.recheck_gap_time)
-
-
-def rate(sampling: Sampling) -> int:
-    """Failed reads in a thousand."""
-    return sampling.failed * PER_MILLE // sampling.reads if sampling.reads else 0

@@ -1,14 +1,14 @@
 """The path state machine: from a checker's answers to the state that counts, and when to ask again.
 
 Theory of operation. A checker answers with one of eleven states. Six of them say something of the path and are stored;
-the rest are events (a time-out, a device that is gone, a logical unit that is no longer mapped), which count as down
-with their message kept, or no answer at all, which leaves what was stored. `ROWS` says which is which:
+the rest are events (a device that is gone, a logical unit that is no longer mapped), which count as down with their
+message kept, or no answer at all, which leaves what was stored. `ROWS` says which is which:
 
     answer                            stored                        asked again
     up, ghost                         the same (up without a size   after the interval, which doubles while the
                                       is ghost), or delayed         state stays, up to max_polling_interval
-    down, shaky                       the same                      after polling_interval
-    timeout, removed, disconnected    down                          after polling_interval
+    down, shaky, timeout              the same                      after polling_interval
+    removed, disconnected             down                          after polling_interval
     pending                           as before                     after 1 s
     unchecked, wild, delayed          as before                     after the interval as it is
 
@@ -69,7 +69,7 @@ ROWS: Mapping[PathState, Row] = {
     PathState.GHOST: Row(PathState.GHOST),
     PathState.DOWN: Row(PathState.DOWN),
     PathState.SHAKY: Row(PathState.SHAKY),
-    PathState.TIMEOUT: Row(PathState.DOWN),
+    PathState.TIMEOUT: Row(PathState.TIMEOUT),
     PathState.REMOVED: Row(PathState.DOWN),
     PathState.DISCONNECTED: Row(PathState.DOWN),
     PathState.PENDING: Row(None, Again.SOON),
@@ -81,7 +81,7 @@ ROWS: Mapping[PathState, Row] = {
 UNKNOWN = frozenset({PathState.UNCHECKED, PathState.WILD})
 """Stored states that are none: the first answer is stored, whatever it is."""
 
-FAULTY = frozenset({PathState.DOWN, PathState.SHAKY})
+FAULTY = frozenset({PathState.DOWN, PathState.SHAKY, PathState.TIMEOUT})
 """Stored states in which the path itself is bad."""
 
 
@@ -104,7 +104,8 @@ class PathMemory:
 
     `state`: the stored one, which counts. `previous`: the one before it, left at `since`. `answer`: the checker's last
     word. `interval`: the present one. `phase`: its place within an interval, from 0 to below 1. `due`: of the next
-    check. `failures`: how often it turned from good to bad.
+    check. `failures`: how often it turned from good to bad. `by_kernel`: when it was down last, no check said so, only
+    the kernel, after an I/O error.
     """
 
     state: PathState = PathState.UNCHECKED
@@ -115,6 +116,7 @@ class PathMemory:
     phase: float = 0.0
     due: float = 0.0
     failures: int = 0
+    by_kernel: bool = False
     errors: Errors = flaky.NO_ERRORS
     sample: Sampling = flaky.NOT_SAMPLED
     marks: frozenset[Mark] = frozenset()
@@ -174,22 +176,27 @@ def advance(
     """The memory after a check.
 
     `size`: of the device, in sectors. `alone`: no other path of its map works, so it is not held back. `reading`: of
-    its identity, begun after the checker had its answer; its epoch is the one in which the whole dialogue began.
+    its identity, begun after the checker had its answer; its epoch is the one in which the whole dialogue began. If
+    that has ended meanwhile, the identity is read again at once, for what ended it asked for that.
     """
     state = follow(memory.state, answer.state)
     if state is PathState.UP and size == 0:
         state = PathState.GHOST
     conclusive = ROWS[answer.state].stored is not None
-    after = changed(memory, answer=answer, purge=purge_memory.answered(memory.purge, answer, now=now))
+    by_kernel = memory.by_kernel and (state.usable or not conclusive)
+    purge = purge_memory.answered(memory.purge, answer, now=now)
+    after = changed(memory, answer=answer, purge=purge, by_kernel=by_kernel)
     if conclusive and state.usable:
         after = _accounted(after, care, alone=alone, now=now)
         state = PathState.DELAYED if _delays(after, care) else state
     elif conclusive and _was_good(memory):
         after = _failed(after, care, now=now)
+    overtaken = reading is not None and reading.epoch != memory.identity.epoch
     signs, reading = _signs(memory, answer, state), _carried(reading, memory)
     identity = fencing.doubt(memory.identity, signs)
     after = changed(after, identity=fencing.read(identity, _moved(reading, identity), now=now))
-    return _timed(_stored(after, state, now=now), care, changed=state is not memory.state, now=now)
+    timed = _timed(_stored(after, state, now=now), care, changed=state is not memory.state, now=now)
+    return look_now(timed, now=now) if overtaken and timed.identity_due else timed
 
 
 def unchanged(memory: PathMemory, care: PathCare, *, now: float) -> PathMemory:
@@ -281,7 +288,8 @@ def kernel_failed(memory: PathMemory, care: PathCare, *, now: float) -> PathMemo
     after = _stored(_failed(memory, care, now=now), PathState.DOWN, now=now)
     said = Health(memory.answer.checker, PathState.DOWN, "the kernel failed it after an I/O error")
     identity = fencing.doubt(memory.identity, (Sign.KERNEL_FAILED,))
-    return replace(after, answer=said, identity=identity, interval=float(care.polling_interval), due=now)
+    interval = float(care.polling_interval)
+    return replace(after, answer=said, identity=identity, interval=interval, due=now, by_kernel=True)
 
 
 def suspect(memory: PathMemory, signs: Iterable[Sign], *, now: float) -> PathMemory:

@@ -104,7 +104,7 @@ def after_apply(
         refusals=refusals,
         udev_told=_told(memory, outcomes, now),
         unmade=_unmade(memory.unmade, outcomes),
-        tuned=after_writing(memory.tuned, outcomes, retry_at=now + LONGEST_WAIT),
+        tuned=after_writing(memory.tuned, outcomes, retry_at=lambda times: now + backoff(times)),
         paths=purged(memory.paths, outcomes, now=now),
         maps=counted(memory.maps, outcomes, now=now) if memory.resident else memory.maps,
     )

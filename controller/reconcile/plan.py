@@ -65,13 +65,14 @@ class Tuned:
     """A sysfs attribute that does not take what it was asked to: `asked` was written, `kept` is what it shows since.
 
     `why`: of a refusal, else empty (the kernel made another value of it). While both stay the same it is not asked
-    again before `retry_at` (monotonic; None: not at all).
+    again before `retry_at` (monotonic; None: not at all). `times`: how often in a row it refused.
     """
 
     asked: str
     kept: str
     why: str = ""
     retry_at: float | None = None
+    times: int = 0
 
 
 UDEV_PATIENCE = 60.0

@@ -164,6 +164,12 @@ def restore_queueing(memory: Memory, wwids: Iterable[Wwid]) -> Memory:
     return replace(memory, maps={**memory.maps, **changed})
 
 
+def configured(memory: Memory) -> Memory:
+    """The memory when the configuration was read again."""
+    asked = reservations.configured(memory)
+    return replace(asked, maps={wwid: waiting.settled(each) for wwid, each in asked.maps.items()})
+
+
 def at_exit(snapshot: Snapshot, desired: Desired, memory: Memory) -> tuple[SetQueueing, ...]:
     """What a daemon does when it leaves: nobody will end the queueing of its maps, so it ends now, unless that is
     wanted (queue_without_daemon, or by command)."""

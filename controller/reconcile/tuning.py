@@ -14,7 +14,7 @@ In: the view, the plans so far, what is remembered of earlier writes. Out: plans
 write repeated that the kernel answered already.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from actuators.steps import Changed, CreateMap, FailPath, MapRef, Outcome, Refused, Step, WriteTunable
@@ -150,17 +150,25 @@ def _write(ref: MapRef, file: str, value: str, expected: str) -> Step:
 
 
 def after_writing(
-    before: Mapping[Wwid, TunedFiles], outcomes: Sequence[tuple[Step, Outcome]], *, retry_at: float
+    before: Mapping[Wwid, TunedFiles],
+    outcomes: Sequence[tuple[Step, Outcome]],
+    *,
+    retry_at: Callable[[int], float],
 ) -> dict[Wwid, TunedFiles]:
-    """The attributes that did not take their value. `retry_at`: when (monotonic) one that refused is asked again."""
+    """The attributes that did not take their value. `retry_at`: when (monotonic) one is asked again that refused so
+    often in a row: soon at first, for its port may have been away without anybody having noticed."""
     found = {wwid: dict(files) for wwid, files in before.items()}
     for step, outcome in outcomes:
         if not isinstance(step, WriteTunable):
             continue
         files = found.setdefault(Wwid(step.map.uuid.removeprefix(MPATH_PREFIX)), {})
-        files.pop(step.file, None)
+        earlier = files.pop(step.file, None)
         if isinstance(outcome, Refused):
-            files[step.file] = Tuned(asked=step.value, kept=step.expected, why=outcome.message, retry_at=retry_at)
+            asked, kept, times = step.value, step.expected, 1
+            if earlier is not None and (earlier.asked, earlier.kept) == (asked, kept):
+                times += earlier.times
+            at = retry_at(times)
+            files[step.file] = Tuned(asked=asked, kept=kept, why=outcome.message, retry_at=at, times=times)
         elif isinstance(outcome, Changed) and outcome.kept:
             files[step.file] = Tuned(asked=step.value, kept=outcome.kept)
     return {wwid: files for wwid, files in found.items() if files}

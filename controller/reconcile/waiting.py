@@ -30,7 +30,7 @@ TICK = 1.0
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Counters:
     """What `show maps stats` shows. `queue_time`: seconds of recovery that are over. `failures`: how often queueing
-    came to its end; `q_timeouts`: how often a clock was started, as multipathd counts them."""
+    came to its end while no path worked; `q_timeouts`: how often a clock was started, as multipathd counts them."""
 
     path_faults: int = 0
     switch_grp: int = 0
@@ -47,7 +47,8 @@ class MapMemory:
     `care`: as it was when the map was last desired. `pathless_since`: since when no path works, None: one does.
     `deadline`: when queueing ends. `expired`: it ended. `disabled`: an operator ended it. `udev_until`: until when the
     table waits for udev's first look; `ghost_until`: until when udev is kept from probing a map of standby paths.
-    `standby`: of a map that is not made yet, whether only such paths lead to it.
+    `standby`: of a map that is not made yet, whether only such paths lead to it. `new`: this daemon made it, and
+    neither its table nor the configuration has changed since.
     """
 
     care: MapCare = field(default_factory=MapCare)
@@ -58,6 +59,7 @@ class MapMemory:
     udev_until: float | None = None
     ghost_until: float | None = None
     standby: bool = False
+    new: bool = False
     counters: Counters = field(default_factory=Counters)
     reservation: Reservation = field(default_factory=Reservation)
     """Of the persistent reservation of who uses it."""
@@ -128,11 +130,11 @@ def remaining(memory: MapMemory, *, now: float) -> float | None:
 
 
 def disabled(memory: MapMemory, *, now: float) -> MapMemory:
-    """Queueing switched off by command, until `restored`."""
+    """Queueing switched off by command, until `restored`. While no path works that fails what is queued."""
     if memory.disabled:
         return memory
     stopped = _stopped(memory, now=now)
-    counters = replace(stopped.counters, failures=stopped.counters.failures + 1)
+    counters = replace(stopped.counters, failures=stopped.counters.failures + (stopped.pathless_since is not None))
     return replace(stopped, disabled=True, expired=False, counters=counters)
 
 
@@ -154,7 +156,13 @@ def created(memory: MapMemory, *, now: float) -> MapMemory:
         udev_until=now + memory.care.missing_uev_wait,
         ghost_until=now + memory.care.ghost_delay if wait else None,
         standby=False,
+        new=True,
     )
+
+
+def settled(memory: MapMemory) -> MapMemory:
+    """The map is no longer as it was made."""
+    return replace(memory, new=False) if memory.new else memory
 
 
 def queueing(memory: MapMemory) -> str:

@@ -11,7 +11,7 @@ from enum import Enum
 from controller.runtime.lanes import TimedOut
 from observers import examination
 from observers.asking import Answer, Dialogue, Question, Repeat, ScsiCommand, repeated
-from observers.checkers import Recollection, Task, pending
+from observers.checkers import Recollection, Task, late, pending
 from observers.checkers.judging import NOTHING
 from observers.host import ScsiReply
 from observers.kernel.scsi import Sense
@@ -58,7 +58,7 @@ def finding_of(result: object, path: Path, checker: str) -> Finding:
         case Finding() as finding:
             return finding
         case TimedOut(asked=True):
-            return Finding(path=replace(path, health=Health(checker, PathState.TIMEOUT, " timed out")))
+            return Finding(path=replace(path, health=late(checker)))
         case TimedOut():
             return Finding(path=replace(path, health=pending(checker)))
         case error:

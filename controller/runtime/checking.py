@@ -19,6 +19,7 @@ from functools import partial
 from itertools import islice
 
 from controller.reconcile import health
+from controller.reconcile.done import paths_failed
 from controller.reconcile.fencing import Sign, sign_of_sense
 from controller.reconcile.health import PathMemory
 from controller.reconcile.orders import seen
@@ -64,13 +65,15 @@ class Checks:
         self._host, self._world, self._decider, self._lanes = host, world, decider, lanes
         self._agenda = Agenda(self._due)
         self._expecting: set[DeviceName] = set()
-        self._questions = Questions(host.monotonic)
+        self._questions = Questions(host.monotonic, decider.wwid_of)
         self._unsaid: dict[DeviceName, Path] = {}
         """Paths as they were before sysfs was read again: what that changed is told with the answer of the check."""
         self._places = Places()
         self._devs: dict[DeviceName, DevT] = {}
         self._again: set[DeviceName] = set()
         """The paths to which something happened while they were being asked."""
+        self._until: dict[DeviceName, float] = {}
+        """When the paths that are being asked are due again if nothing happens."""
         self._overtaken: set[DeviceName] = set()
         """The paths of which the kernel said something while they were being asked."""
         self._used = KernelUse()
@@ -138,6 +141,7 @@ class Checks:
 
         Only a path that turns from active to failed tells that; one that is failed for a while is kept so on purpose.
         """
+        failed = 0
         for dev in self._used.stopped(live):
             name = self._world.name_of(dev)
             known = self._known(name) if name is not None else None
@@ -146,6 +150,10 @@ class Checks:
             path, memory = known
             if path.name not in self._decider.orders.failed_paths:
                 self.remember(path, health.kernel_failed(memory, self._caring.of(path), now=now))
+                failed += 1
+        if failed:
+            whole = self._decider.memory
+            self._decider.memory = replace(whole, maps=paths_failed(whole.maps, live.wwid, failed))
 
     # ---- memories
 
@@ -184,6 +192,7 @@ class Checks:
         self._steady.forget(name)
         self._questions.forget(name)
         self._unsaid.pop(name, None)
+        self._until.pop(name, None)
         dev = self._devs.pop(name, None)
         if dev is not None and self._world.name_of(dev) in (None, name):
             self._decider.remember_path(dev, None)
@@ -254,12 +263,16 @@ class Checks:
         """Begin a dialogue that must be over when the path is due again."""
         self._again.discard(path.name)
         self._overtaken.discard(path.name)
+        self._until[path.name] = memory.due
         self.remember(path, memory)
         self._lanes.start(path.name, group_of(path), dialogue, now=now, deadline=memory.due, token=token)
 
     def _asked_once_more(self, path: Path, memory: PathMemory, probe: Probe, now: float) -> bool:
         """Ask as the last time, if nothing has happened since."""
-        again = self._steady.again(path, memory, probe, partial(self._questions.dialogue, path, probe))
+        recollection = self._questions.recollection(path.name)
+        again = self._steady.again(
+            path, memory, probe, partial(self._questions.dialogue, path, probe), recollection=recollection
+        )
         if again is None:
             self._steady.forget(path.name)
             return False
@@ -297,6 +310,8 @@ class Checks:
         if known is None or self._world.incarnation(name) != asked.incarnation:
             return None
         path, memory = known
+        if not asked.by_kernel and memory.due < self._until.pop(name, memory.due):
+            self._again.add(name)  # something has happened to it, and no check of that was begun yet
         if not asked.by_kernel and name in self._overtaken:
             self._overtaken.discard(name)
             self.remember(path, health.look_now(memory, now=now))

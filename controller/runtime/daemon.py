@@ -3,6 +3,7 @@
 In: options, the environment. Out: an exit status. Whatever can be wrong is said before anything was begun.
 """
 
+import errno
 import os
 import selectors
 import signal
@@ -72,8 +73,11 @@ def main(options: DaemonOptions) -> int:
         return _run(options, os.environ)
     except MpathError as error:
         sys.stderr.write(f"{options.name}: {error}\n" + (f"{options.name}: {error.hint}\n" if error.hint else ""))
+        number = errno.EINVAL
     except OSError as error:
         sys.stderr.write(f"{options.name}: {error}\n")
+        number = error.errno or errno.EIO
+    ServiceManager.of(os.environ, pid=os.getpid()).failed(number)
     return FAILED
 
 

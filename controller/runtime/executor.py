@@ -200,8 +200,13 @@ class Executor:
         return outcome
 
     def _del_path(self, request: requests.DelPath, reply: Reply, now: float) -> None:
+        """Forget a path. A map that udev has not looked at yet keeps it until then."""
         self._order(removed_paths=self._decider.orders.removed_paths | {request.path})
         self._reconciler.decide_on_everything(now=now)
+        memory = self._decider.memory.maps.get(request.map) if request.map is not None else None
+        if memory is not None and memory.udev_until is not None and now < memory.udev_until:
+            reply(Result.DELAYED)
+            return
 
         def text() -> str:
             live = self._world.maps.get(map_uuid(request.map)) if request.map is not None else None
@@ -354,7 +359,7 @@ class Executor:
     def _job(self, verb: str, call: Callable[[], Outcome], live: Map, reply: Reply) -> None:
         def then(outcome: Outcome) -> None:
             self._reconciler.look_at_maps([live.uuid])
-            reply(result_of(outcome))
+            self._at_rest([live.wwid], lambda: result_of(outcome), reply)
 
         self._run(f"{verb} {live.name}", call, then, live=live)
 

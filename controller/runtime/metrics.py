@@ -51,6 +51,7 @@ class Counts:
     """Steps of the last plan."""
     uevents: int = 0
     overruns: int = 0
+    transport_events: int = 0
 
     def outcome(self, outcome: Outcome) -> None:
         """A step was tried."""
@@ -107,7 +108,10 @@ def _paths(state: State) -> Iterator[str]:
     )  # fmt: skip
 
 
-_SHOWN = (PathState.UP, PathState.GHOST, PathState.DOWN, PathState.SHAKY, PathState.DELAYED, PathState.PENDING)
+_SHOWN = (
+    PathState.UP, PathState.GHOST, PathState.DOWN, PathState.SHAKY, PathState.TIMEOUT, PathState.DELAYED,
+    PathState.PENDING,
+)  # fmt: skip
 """The states that last; the others are kept as one of these."""
 
 
@@ -169,6 +173,12 @@ def _loop(state: State, counts: Counts) -> Iterator[str]:
             "counter",
             "How often uevents were lost, so that all was looked at.",
             counts.overruns,
+        ),
+        (
+            "mpath_transport_events",
+            "counter",
+            "Announcements of iSCSI sessions and Fibre Channel hosts that were received.",
+            counts.transport_events,
         ),
         ("mpath_snapshot_age_seconds", "gauge", "How old is what replies are made of.", state.now - state.observed_at),
     ):

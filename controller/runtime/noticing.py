@@ -120,6 +120,7 @@ class Noticer:
         for event in events:
             if isinstance(event, Overrun):
                 continue
+            self._counts.transport_events += 1
             for name in self._world.names:
                 path = self._world.path(name)
                 if path is not None and _concerns(event, path):
@@ -138,6 +139,16 @@ class Noticer:
                 if sign is not None:
                     self._checks.suspected(name, [sign], now=now)
                 self._checks.look_now(name, now=now)
+                if sign in _BACK.values() and _known_otherwise(self._world.path(name), change):
+                    self._reconciler.look_at_path(name)
+
+
+def _known_otherwise(path: Path | None, change: Change) -> bool:
+    """Whether the path was looked at while its port or session, which is back, was away: then what could not be set
+    meanwhile can be now. Mostly it was not, so that an array that is back costs no look at every path."""
+    own = change.subject.removeprefix("/sys/class")
+    known = path.tunables if path is not None else ()
+    return any(each.file.endswith(own) and each.value != change.after for each in known)
 
 
 def _concerns(event: TransportEvent, path: Path) -> bool:

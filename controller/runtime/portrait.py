@@ -14,8 +14,10 @@ from typing import Any, NamedTuple
 
 from controller.protocol.rows import map_rows, still_rows
 from controller.protocol.state import (
+    Action,
     Counters,
     DaemonLine,
+    InitState,
     MapLine,
     OtherDevice,
     PathLine,
@@ -32,7 +34,8 @@ from controller.reconcile.waiting import MapMemory
 from controller.runtime.deciding import Decider
 from controller.runtime.world import World
 from desired.config import Config
-from desired.model import Desired, DesiredMap, FailbackMode
+from desired.model import Desired, DesiredMap, FailbackMode, Verdict
+from desired.observed import offline
 from observers.breathing import Breathe, breathing, without_pause
 from observers.dmtable import DevT
 from observers.identity_3par import PAGE, volume_name
@@ -127,11 +130,20 @@ class Portraitist:
             remembered = memory.paths.get(path.dev)
             if remembered is None:
                 continue
-            wish, known = wishes.get(path.dev, _NO_WISH), before.get(path.name)
+            wish, known = wishes.get(path.dev) or self._alone(path), before.get(path.name)
             if known is None or not (known.path is path and known.memory is remembered and known.wish == wish):
                 known = _Kept(path, remembered, wish, _path_line(path, remembered, wish))
             self._lines[path.name] = known
         return {name: known.line for name, known in self._lines.items()}
+
+    def _alone(self, path: Path) -> "_Wish":
+        """What is known of a path that no map is to have now; one that only could not be asked belongs to one."""
+        admission = self._decider.admissions.get(path.name)
+        if admission is None:
+            return _NO_WISH
+        if admission.verdict is Verdict.NO_WWID:
+            return _NAMELESS
+        return _Wish(admission.priority, belongs=admission.verdict is Verdict.UNVERIFIED)
 
     def _map_lines(self, desired: Desired, memory: Memory, *, now: float) -> dict[Wwid, MapLine]:
         wanted = {each.wwid: each for each in desired.maps}
@@ -185,10 +197,18 @@ def _runs(memory: MapMemory) -> bool:
 _LATELY = 2.0
 """Seconds for which somebody who asked is expected to ask again."""
 
-_Wish = tuple[int | None, str | None]
-"""A path's priority, and the checker that is configured for its map."""
 
-_NO_WISH: _Wish = (None, None)
+class _Wish(NamedTuple):
+    """A path's priority, the checker that is configured for its map, whether it belongs to one, and whether it is known
+    whose it is."""
+
+    priority: int | None = None
+    checker: str | None = None
+    belongs: bool = False
+    init: InitState = InitState.OK
+
+
+_NO_WISH, _NAMELESS = _Wish(), _Wish(init=InitState.MISSING_UDEV)
 
 
 class _Kept(NamedTuple):
@@ -225,18 +245,19 @@ class _Wishes:
         configured = each.properties.get("path_checker")
         checker = configured.value if configured is not None else None
         for member in each.members:
-            self._found[member.dev] = member.priority.value, checker
+            self._found[member.dev] = _Wish(member.priority.value, checker, belongs=True)
 
 
 def _path_line(path: Path, memory: PathMemory, wish: _Wish) -> PathLine:
     page = path.vendor_pages.get(f"{PAGE:02x}")
-    priority, checker = wish
     return PathLine(
-        priority=priority,
-        checker=checker if checker is not None else path.health.checker,
+        priority=wish.priority,
+        checker=wish.checker if wish.checker is not None else path.health.checker,
         check_due=memory.due,
         check_interval=int(memory.interval),
         failures=memory.failures,
+        init=wish.init,
+        awaits_online=wish.belongs and bool(offline(path)),
         vendor_page=volume_name(page) if page is not None else "",
     )
 
@@ -245,6 +266,7 @@ def _map_line(wwid: Wwid, wanted: DesiredMap | None, memory: Memory, *, now: flo
     known = memory.maps.get(wwid, _NO_MEMORY)
     counters = known.counters
     return MapLine(
+        action=Action.CREATE if known.new else Action.NONE,
         failback_due=_failback_due(wwid, wanted, memory),
         queueing_ends=None if known.expired else known.deadline,
         queueing_disabled=known.silenced,

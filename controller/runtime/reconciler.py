@@ -17,7 +17,7 @@ from collections.abc import Callable, Collection, Iterable
 from dataclasses import replace
 
 from actuators.steps import CreateMap, ReloadMap
-from controller.reconcile import reservations, safety
+from controller.reconcile import reservations, safety, tending
 from controller.reconcile.forced import reload_all
 from controller.reconcile.orders import fulfilled, nothing_removed, without_device, without_map
 from controller.runtime.applying import Work, divided
@@ -114,7 +114,7 @@ class Reconciler:
         self._world.configured(texts)
         self._choose_anew()
         self._breathe()
-        self._decider.memory = reservations.configured(self._decider.memory)
+        self._decider.memory = tending.configured(self._decider.memory)
         self._decider.orders = nothing_removed(self._decider.orders)
         self.allow_resize()
         self.decide_on_everything(now=now)

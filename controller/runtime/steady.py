@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from controller.reconcile.health import PathMemory
 from controller.runtime.check_dialogues import Finding, once_more, repetition
 from observers.asking import Dialogue, Repeat
+from observers.checkers import NOTHING, Recollection
 from observers.host import WatchHost
 from observers.probe import Probe
 from observers.snapshot import Bus, DeviceName, Path
@@ -49,16 +50,18 @@ class SteadyChecks:
         self._kept: dict[DeviceName, _Kept] = {}
 
     def again(
-        self, path: Path, memory: PathMemory, probe: Probe, whole: Callable[[], Dialogue[Finding]]
-    ) -> tuple[Dialogue[Finding], object] | None:
+        self, path: Path, memory: PathMemory, probe: Probe, whole: Callable[[], Dialogue[Finding]], *,
+        recollection: Recollection = NOTHING,
+    ) -> tuple[Dialogue[Finding], object] | None:  # fmt: skip
         """The dialogue that asks as the last time, and that one's token; None: something is not as it was.
 
-        `whole`: makes the dialogue of a whole check.
+        `whole`: makes the dialogue of a whole check, which its checker begins with this `recollection`.
         """
         kept = self._kept.get(path.name)
         if kept is None:
             return None
         same = kept.path is path and kept.memory is memory and kept.probe is probe
+        same = same and kept.finding.recollection == recollection
         if not same or self._watched(path.name) != path.device_state:
             return None
         if kept.handles and self._host.sample_attributes(kept.handles) != kept.expected:

@@ -71,13 +71,14 @@ class Teller:
 
     def path_changed(self, change: PathChange) -> None:
         """A path's state, or what else of it was answered."""
+        reason = change.message.strip()  # checkers begin theirs with a blank
         if change.unit:
-            self.say(Level.WARNING, Kind.SEEN, change.unit, path=change.name, map_=change.map, reason=change.message)
+            self.say(Level.WARNING, Kind.SEEN, change.unit, path=change.name, map_=change.map, reason=reason)
         elif change.before is change.after:
-            self.say(Level.DEBUG, Kind.SEEN, "answers anew", path=change.name, map_=change.map, reason=change.message)
+            self.say(Level.DEBUG, Kind.SEEN, "answers anew", path=change.name, map_=change.map, reason=reason)
         else:
             text = f"{change.before} -> {change.after}"
-            self.say(Level.NOTICE, Kind.SEEN, text, path=change.name, map_=change.map, reason=change.message.strip())
+            self.say(Level.NOTICE, Kind.SEEN, text, path=change.name, map_=change.map, reason=reason)
 
     def decided(self, decision: Decision, *, whole: bool) -> None:
         """What is new in a decision: plans with steps, other reasons, and everything else that people should know.

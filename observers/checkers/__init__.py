@@ -22,7 +22,7 @@ from observers.checkers import (
     sysfs_state,
     tur,
 )
-from observers.checkers.judging import NOTHING, Check, Recollection, Task
+from observers.checkers.judging import DOWN, NOTHING, Check, Recollection, Task
 from observers.host import ReadHost
 from observers.kernel.scsi import Sense
 from observers.snapshot import Bus, Health, Path, PathState
@@ -35,6 +35,7 @@ __all__ = [
     "Task",
     "check",
     "default_checker",
+    "late",
     "pending",
     "sysfs_health",
 ]
@@ -95,6 +96,12 @@ def default_checker(bus: Bus) -> str:
 def pending(name: str) -> Health:
     """The health of a path whose check has not ended."""
     return Health(name, PathState.PENDING, _BY_NAME[name].running if name in _BY_NAME else "")
+
+
+def late(name: str) -> Health:
+    """The health of a path whose device did not answer in time: only `tur` has a state of its own for that."""
+    answer = tur.TIMED_OUT if name == tur.NAME else DOWN
+    return Health(name, answer.state, answer.message)
 
 
 def check(path: Path, name: str, task: Task) -> Dialogue[Checked]:

@@ -31,4 +31,4 @@ def check(task: Task) -> Dialogue[Answer]:
         if lacks_permission(error):
             return NO_DEVICE_NODE
         return _NOT_AVAILABLE if error.errno in _CANNOT_BEGIN else DOWN
-    return UP if len(block.data) >= _LEAST else DOWN
+    return UP if block.whole and len(block.data) >= _LEAST else DOWN

@@ -356,7 +356,7 @@ def _read_directly(descriptor: int, length: int, offset: int) -> Block:
         begun = time.monotonic()
         count = os.preadv(descriptor, [room], offset)
         seconds = time.monotonic() - begun
-        return Block(room[:count], seconds)
+        return Block(room[:count], seconds, whole=count == length)
 
 
 def _sg_io(descriptor: int, cdb: bytes, *, reply_length: int, timeout: float) -> ScsiReply:

@@ -35,8 +35,8 @@ def ask(_path: Path, arguments: str, *, timeout: float) -> Dialogue[Judgement]:
     scale, total = math.log(base), 0.0
     for _ in range(reads):
         block = yield from read(DirectRead(timeout=timeout))
-        if not block.data:
-            raise Unanswered("a read brought nothing")
+        if not (block.whole and block.data):
+            raise Unanswered(f"a read brought only {len(block.data)} bytes")
         total += _logarithm(block.seconds) / scale
     note = "" if parsed else f"prio_args are not valid; io_num={_READS} base_num={_BASE:.3f} used"
     return _judged(total / reads, longest=math.log(_LONGEST) / scale, note=note)

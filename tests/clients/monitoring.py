@@ -176,7 +176,6 @@ def insights_reads(text: str) -> tuple[list[str], list[str], list[str]]:
     return names, groups, paths
 
 
-@row("insights reads the topology", "multipathd show topology")
 @row("insights and sos read the long list", "multipath -v4 -ll", kernel=True)
 def _(said: Said, truth: Truth) -> None:
     names, groups, paths = insights_reads(said.out)

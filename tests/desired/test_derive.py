@@ -119,6 +119,35 @@ def test_paths_of_several_sizes_reject_the_map_and_name_the_sizes() -> None:
     assert [member.name for member in made.members] == ["sda"]
 
 
+def existing(*paths: Path) -> Snapshot:
+    """A host with these paths, and with the map that sda and sdb made when they had one size."""
+    before = host(scsi_path(0, A), scsi_path(1, A))
+    return replace(host(*paths), maps=(made_map(the_map(before), 0),))
+
+
+@pytest.mark.parametrize("place", ["/sys/devices/0", "/sys/devices/z"], ids=["the first", "the last"])
+def test_a_path_of_another_size_stays_out_of_a_map_that_exists_and_keeps_no_other_out(place: str) -> None:
+    stray = replace(scsi_path(2, A), size=Sectors(4096), sysfs=place)
+    found = derived(existing(scsi_path(0, A), scsi_path(1, A), stray, scsi_path(3, A)))
+    (made,) = found.maps
+    assert (made.reject, made.table.size) == ("", scsi_path(0, A).size)
+    assert [member.name for member in made.members] == ["sda", "sdb", "sdd"]
+    said = f"sdc does not join {A}: it has 4096 sectors, the map's paths 20971520"
+    assert [message.text for message in found.messages if message.ours] == [said]
+
+
+def test_a_map_whose_own_paths_differ_in_size_keeps_its_size_and_all_of_them() -> None:
+    made = the_map(existing(replace(scsi_path(0, A), size=Sectors(4096)), scsi_path(1, A)))
+    assert made.reject == "paths differ in size (sectors): sda 4096, sdb 20971520"
+    assert (made.table.size, [member.name for member in made.members]) == (20971520, ["sda", "sdb"])
+
+
+def test_a_map_whose_own_paths_have_all_grown_is_to_grow() -> None:
+    bigger = [replace(scsi_path(number, A), size=Sectors(30000000)) for number in (0, 1)]
+    made = the_map(existing(*bigger, scsi_path(2, A)))
+    assert (made.reject, made.table.size, len(made.members)) == ("", 30000000, 2)
+
+
 def test_paths_without_any_size_reject_the_map() -> None:
     assert the_map(host(replace(scsi_path(0, A), size=Sectors(0)))).reject == "no path has a size"
 

@@ -140,3 +140,17 @@ def test_a_device_without_a_name_is_told_by_its_reason() -> None:
         memory, type(lie)(epoch=0, standing=lie.standing, believed=OURS, reason="it is not there"), now=NOW
     )
     assert str(no_unit.quarantined) == "quarantined: it is to be 3aaa, and it is not there"
+
+
+@pytest.mark.parametrize("state", [UP, DOWN])
+@pytest.mark.parametrize("standing", [Standing.CONFIRMED, Standing.CONTRADICTED])
+def test_a_check_that_a_sign_overtook_is_made_again_at_once(state: PathState, standing: Standing) -> None:
+    memory = stored(state)
+    early = reading(memory, standing)
+    suspected = suspect(memory, [Sign.PORT_BACK], now=NOW + 1)
+    after = check(suspected, UP, now=NOW + 2, reading=early)
+    assert after.identity_due
+    assert after.due == NOW + 2
+    again = check(after, UP, now=NOW + 3)
+    assert not again.identity_due
+    assert again.due > NOW + 3

@@ -107,11 +107,14 @@ def sampling() -> PathMemory:
     return memory
 
 
-@pytest.mark.parametrize(("failed", "state"), [(10, UP), (11, DELAYED)])
-def test_the_rate_of_failed_reads_decides_at_the_end_of_the_sample(failed: int, state: PathState) -> None:
-    memory = sampled(sampling(), SAMPLES, reads=500, failed=failed, alone=False, now=NOW + 60)
+@pytest.mark.parametrize(
+    ("reads", "failed", "state"),
+    [(500, 10, UP), (500, 11, DELAYED), (1000, 20, UP), pytest.param(1000, 21, DELAYED, id="half a read too many")],
+)
+def test_the_rate_of_failed_reads_decides_at_the_end_of_the_sample(reads: int, failed: int, state: PathState) -> None:
+    memory = sampled(sampling(), SAMPLES, reads=reads, failed=failed, alone=False, now=NOW + 60)
     assert memory.sampling
-    memory = sampled(memory, SAMPLES, reads=500, failed=0, alone=False, now=NOW + 124)
+    memory = sampled(memory, SAMPLES, reads=reads, failed=0, alone=False, now=NOW + 124)
     assert (memory.sampling, memory.due) == (False, min(NOW + 124, memory.due))
     assert check(memory, UP, now=NOW + 125, care=SAMPLES).state is state
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from controller.reconcile.health import ROWS, SOON, Again, advance, first, follow, settled
+from controller.reconcile.health import ROWS, SOON, Again, advance, first, follow, kernel_failed, settled
 from observers.snapshot import Health, PathState
 from tests.builders import scsi_path, unit_wwid
 from tests.health.paths import CARE, NOW, answer, check, stored
@@ -16,7 +16,7 @@ SAYS: dict[PathState, PathState] = {
     GHOST: GHOST,
     DOWN: DOWN,
     SHAKY: SHAKY,
-    PathState.TIMEOUT: DOWN,
+    PathState.TIMEOUT: PathState.TIMEOUT,
     PathState.REMOVED: DOWN,
     PathState.DISCONNECTED: DOWN,
 }
@@ -57,7 +57,7 @@ def test_a_check_stores_what_the_table_says(before: PathState, said: PathState) 
     assert (after.previous, after.since) == ((before, NOW + 5) if changed else (UNCHECKED, NOW))
 
 
-@pytest.mark.parametrize("said", [PathState.TIMEOUT, PathState.REMOVED, PathState.DISCONNECTED])
+@pytest.mark.parametrize("said", [PathState.REMOVED, PathState.DISCONNECTED])
 def test_an_event_that_counts_as_down_keeps_its_message(said: PathState) -> None:
     memory = advance(stored(UP), answer(said, " says why"), CARE, now=NOW + 5)
     assert settled(scsi_path(0, unit_wwid(0)), memory).health == Health("tur", DOWN, " says why")
@@ -88,6 +88,14 @@ def test_turning_bad_is_counted_and_staying_bad_is_not() -> None:
     for said, failures in ((DOWN, 1), (DOWN, 1), (SHAKY, 1), (UP, 1), (PENDING, 1), (PathState.TIMEOUT, 2)):
         memory = check(memory, said)
         assert memory.failures == failures
+
+
+def test_a_path_that_the_kernel_failed_is_remembered_as_such_until_a_check_sees_it_down() -> None:
+    memory = kernel_failed(stored(UP), CARE, now=NOW)
+    for said, by_kernel in ((PENDING, True), (UP, True), (GHOST, True), (DOWN, False), (UP, False)):
+        memory = check(memory, said)
+        assert memory.by_kernel is by_kernel
+    assert not kernel_failed(stored(DOWN), CARE, now=NOW).by_kernel
 
 
 def test_a_path_that_was_never_checked_knows_nothing() -> None:

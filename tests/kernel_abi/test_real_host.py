@@ -255,6 +255,17 @@ def test_absent_device_has_no_udev_properties(host: Host) -> None:
     assert caught.value.errno == errno.ENODEV
 
 
+@pytest.mark.parametrize(("size", "whole"), [(4096, True), (512, False)])
+def test_a_read_tells_whether_all_came_that_was_asked_for(
+    monkeypatch: pytest.MonkeyPatch, host: Host, tmp_path: Path, *, size: int, whole: bool
+) -> None:
+    (tmp_path / "disk").write_bytes(bytes(size))
+    monkeypatch.setattr("observers.kernel.real_host._node", lambda name: str(tmp_path / name))
+    monkeypatch.setattr("os.O_DIRECT", 0)
+    block = host.direct_read(DeviceName("disk"), length=4096, timeout=60)
+    assert (len(block.data), block.whole) == (size, whole)
+
+
 # ---- clocks and the process
 
 

@@ -30,6 +30,12 @@ LINK_DOWN = (
     + struct.pack("<QQHHIII", 1_700_000_000, 0, 5, 4, 77, 0x3, 0)
 )
 
+# What Linux 6.1 and 6.12 sent alike (but for time and number) when the link of host 1, of libfc, went down.
+LIBFC_LINK_DOWN = bytes.fromhex(
+    "38000000 1100 0000 00000000 00000000 01 01 b2a1 0001 2800"
+    "b008026b00000000 0000000000000000 0100 0400 06000000 04000000 00000000"
+)
+
 
 def test_a_connection_error_names_its_session() -> None:
     assert parse_iscsi(CONNECTION_ERROR) == (
@@ -39,6 +45,15 @@ def test_a_connection_error_names_its_session() -> None:
 
 def test_a_link_that_goes_down_names_its_host() -> None:
     assert parse_fc(LINK_DOWN) == (TransportEvent(transport=Transport.FC, host=5, kind="link down"),)
+
+
+def test_what_libfc_says_of_a_link_that_goes_down() -> None:
+    assert parse_fc(LIBFC_LINK_DOWN) == (TransportEvent(transport=Transport.FC, host=1, kind="loop reset"),)
+    seconds_and_number = (24, 32), (44, 48)
+    packed = bytearray(pack_fc(1, 0x4))
+    for begin, end in seconds_and_number:
+        packed[begin:end] = LIBFC_LINK_DOWN[begin:end]
+    assert packed == LIBFC_LINK_DOWN
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from observers.asking import Answer, CcissReady, DirectRead, NvmeAdmin, Question, ScsiCommand, converse
+from observers.asking import Answer, CcissReady, DirectRead, NvmeAdmin, Question, Repeat, ScsiCommand, converse
 from observers.checkers import CHECKERS, Task, check
 from observers.checkers.judging import Recollection
 from observers.host import Block, ScsiReply
@@ -51,6 +51,7 @@ class _Anything:
         error = self._data.draw(st.none() | _ERRNOS)
         if error is not None:
             raise OSError(error, "refused")
+        assert not isinstance(question, Repeat)
         match question:
             case ScsiCommand():
                 assert reads_only(question.cdb)

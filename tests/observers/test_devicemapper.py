@@ -36,6 +36,7 @@ def test_map_with_table_status_and_all_around_it() -> None:
     item.open_count, item.event = 2, 17
     host = ready(item)
     host.directories["/sys/block/dm-0/holders"] = ["dm-5", "dm-4"]
+    host.files["/sys/block/dm-0/queue/max_sectors_kb"] = b"1280\n"
     seen = observe(host)
     found = only_map(seen)
     assert seen.gaps == ()
@@ -46,7 +47,7 @@ def test_map_with_table_status_and_all_around_it() -> None:
     assert found.status is not None
     assert [(path.active, path.fail_count) for path in found.status.paths] == [(True, 0), (False, 3)]
     assert (found.open_count, found.event_number, found.holders) == (2, 17, ("dm-4", "dm-5"))
-    assert found.udev == {"DM_NAME": "mpatha"}
+    assert (found.udev, found.max_sectors_kb) == ({"DM_NAME": "mpatha"}, 1280)
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from observers.asking import Answer, CcissReady, DirectRead, NvmeAdmin, Question, ScsiCommand
+from observers.asking import Answer, CcissReady, DirectRead, NvmeAdmin, Question, Repeat, ScsiCommand
 from observers.dmtable import DevT, Sectors
 from observers.host import Block, ScsiReply
 from observers.kernel.scsi import reads_only
@@ -112,6 +112,7 @@ def test_whatever_a_device_answers_a_dialogue_ends_with_a_finding(
     def answer(question: Question) -> Answer:
         if data.draw(st.integers(0, 9)) == 0:
             raise OSError(data.draw(st.sampled_from([errno.EIO, errno.ENXIO, errno.ETIMEDOUT])), "refused")
+        assert not isinstance(question, Repeat)
         match question:
             case ScsiCommand():
                 return data.draw(_REPLIES)
@@ -324,6 +325,7 @@ def test_datacore_looks_for_the_preferred_server(arguments: str, server: bytes, 
 )
 def test_datacore_may_have_a_time_of_its_own(arguments: str, seconds: float) -> None:
     (question,) = asked("datacore", datacore(b"SDS1"), arguments=arguments)
+    assert isinstance(question, ScsiCommand)
     assert question.timeout == seconds
 
 
@@ -388,6 +390,7 @@ def test_path_latency_reads_as_often_as_it_is_told_within_limits(arguments: str,
 def test_path_latency_does_not_go_on_after_a_failed_read() -> None:
     assert len(asked("path_latency", took(0.001), errno.EIO)) == 2
     assert value("path_latency", Block(b"", 0.001)) is None
+    assert value("path_latency", Block(b"x" * 512, 0.001, whole=False)) is None
 
 
 # ---- ana

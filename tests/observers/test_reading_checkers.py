@@ -21,6 +21,7 @@ UNIT_ATTENTION = check_condition(6, 0x29, 0)
         pytest.param(Block(bytes(512), 20.0), UP, id="a block of 512, late"),
         pytest.param(Block(b"", 0.001), DOWN, id="nothing"),
         pytest.param(Block(bytes(100), 0.001), DOWN, id="less than a block"),
+        pytest.param(Block(bytes(512), 0.001, whole=False), DOWN, id="512 bytes of a block of 4,096"),
         pytest.param(errno.EIO, DOWN, id="read error"),
         pytest.param(errno.ENXIO, DOWN, id="device gone"),
         pytest.param(errno.ETIMEDOUT, DOWN, id="no answer in time"),

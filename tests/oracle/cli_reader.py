@@ -65,7 +65,7 @@ def recorded_state() -> State:
 
 
 def _map_line() -> MapLine:
-    return MapLine(action=Action.CREATE, counters=Counters(loads=1), max_sectors_kb=512)
+    return MapLine(action=Action.CREATE, counters=Counters(loads=1))
 
 
 def _path(device: dict[str, Any], rtpg: dict[str, Any]) -> Path:
@@ -91,7 +91,6 @@ def _line(path: Path) -> PathLine:
         checker="" if path.name == "sdg" else "tur",
         check_due=NOW + tick,
         check_interval=interval,
-        failures=1 if path.name == "sdf" else 0,
     )
 
 
@@ -103,7 +102,9 @@ def _as_recorded(live: Map, paths: list[Path]) -> Map:
     table = replace(live.table, features=("queue_if_no_path", *words))
     down = {path.dev for path in paths if not path.health.state.usable}
     number = live.dev.partition(":")[2]
-    return replace(live, dev=DevT(f"253:{number}"), table=table, status=_status(live.status, down))
+    return replace(
+        live, dev=DevT(f"253:{number}"), table=table, status=_status(live.status, down), max_sectors_kb=512
+    )  # fmt: skip
 
 
 def _status(status: MultipathStatus, failed: set[DevT]) -> MultipathStatus:
@@ -111,7 +112,9 @@ def _status(status: MultipathStatus, failed: set[DevT]) -> MultipathStatus:
         replace(
             group,
             state=GroupState.ENABLED,
-            paths=tuple(replace(path, active=path.dev not in failed) for path in group.paths),
+            paths=tuple(
+                replace(path, active=path.dev not in failed, fail_count=int(path.dev in failed)) for path in group.paths
+            ),
         )
         for group in status.groups
     )

@@ -5,6 +5,7 @@ faked kernel. `snapshot` presents in the observers' nouns what that kernel prese
 have is what such a device has on a real kernel. `answers` reads the recorded output.
 """
 
+import errno
 import json
 import re
 from collections.abc import Mapping
@@ -12,7 +13,11 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
+from desired.probing import probing_in
+from observers.asking import Answer, Question, ScsiCommand, converse
 from observers.dmtable import DevT, Sectors
+from observers.prioritizers import ASKING, ask_priority
+from observers.probe import Probe
 from observers.snapshot import (
     Alua,
     Attribute,
@@ -28,6 +33,7 @@ from observers.snapshot import (
     TextFile,
     dev_key,
 )
+from tests.observers.fake_host import check_condition
 from tests.oracle.spec import spec_path
 
 CONFIG, BINDINGS, WWIDS = "/etc/multipath.conf", "/etc/multipath/bindings", "/etc/multipath/wwids"
@@ -65,7 +71,7 @@ class Scenario:
     def snapshot(self) -> Snapshot:
         paths = [path_of(each, self.spec.get("rtpg", {})) for each in self.spec["paths"]]
         paths = [replace(path, tunables=tunables_of(path, self.answers.attributes)) for path in paths]
-        return Snapshot(
+        snapshot = Snapshot(
             taken_at=0.0,
             host=HOST,
             config_files=(TextFile(CONFIG, self.raw["multipath_conf"]),),
@@ -73,10 +79,27 @@ class Scenario:
             wwids=text_file(WWIDS, self.raw.get("wwids_before")),
             paths=tuple(sorted(paths, key=lambda path: dev_key(path.dev))),
         )
+        probing = probing_in(snapshot)
+        return replace(snapshot, paths=tuple(ranked(path, probing(path)) for path in snapshot.paths))
 
     @cached_property
     def answers(self) -> "Answers":
         return Answers(self.raw, self.names)
+
+
+def ranked(path: Path, probe: Probe | None) -> Path:
+    """The path with what its prioritizer made of the device's answers, if it asks: the faked disks know no command of a
+    vendor's."""
+    if path.bus is not Bus.SCSI or probe is None or probe.prioritizer not in ASKING:
+        return path
+    dialogue = ask_priority(path, probe.prioritizer, probe.prioritizer_arguments, timeout=1.0)
+    return replace(path, priority_seen=converse(dialogue, _refused))
+
+
+def _refused(question: Question) -> Answer:
+    if not isinstance(question, ScsiCommand):
+        raise OSError(errno.EIO, "no medium behind the faked disks")
+    return check_condition(5, 0x20, 0)
 
 
 def tunables_of(path: Path, files: Mapping[str, str]) -> tuple[Attribute, ...]:

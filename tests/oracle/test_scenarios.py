@@ -12,7 +12,7 @@ import pytest
 from desired.derive import derive_snapshot
 from desired.model import Desired, DesiredMap, OriginKind, Verdict
 from observers.dmtable import MultipathTable, format_table
-from observers.snapshot import Bus
+from observers.snapshot import Bus, PathState
 from tests.oracle.scenario_reader import Created, Property, Scenario, entries
 from tests.oracle.spec import SPEC
 
@@ -50,7 +50,7 @@ def _skip_intended_differences(request: pytest.FixtureRequest, scenario: Scenari
 
 
 def created(each: DesiredMap) -> Created:
-    usable = any(member.state.usable for member in each.members)
+    usable = any(member.state.usable or member.state is PathState.PENDING for member in each.members)
     flags = LIBRARY_FALLBACK_OFF | (NO_KPARTX if each.skip_kpartx else 0) | (0 if usable else NO_PATHS)
     return Created(each.alias.value, each.uuid, format_table(each.table), flags)
 

@@ -5,13 +5,14 @@ from dataclasses import replace
 import pytest
 
 from actuators.steps import MapRef, ReloadMap, SwitchGroup
+from controller.reconcile.health import PathMemory, kernel_failed
 from controller.reconcile.plan import MapPlan, Memory
 from controller.reconcile.planner import plan
-from desired.model import Failback
+from desired.model import DesiredMap, Failback
 from observers.dmtable import GroupState, parse_table
-from observers.snapshot import Alias, Map, PathState
+from observers.snapshot import Alias, Map, PathState, Snapshot
+from tests.health.paths import CARE, stored
 from tests.health.paths import check as checked
-from tests.health.paths import stored
 from tests.planner.builders import (
     FOLLOWOVER,
     IMMEDIATE,
@@ -31,7 +32,17 @@ from tests.planner.builders import (
     wanted,
 )
 
-DOWN = PathState.DOWN
+DOWN, UP = PathState.DOWN, PathState.UP
+
+
+def seen_down() -> PathMemory:
+    """Of a path that is up again after a check saw it down."""
+    return checked(checked(stored(UP), DOWN), UP)
+
+
+def failed_by_kernel() -> PathMemory:
+    """Of a path that is up again after only the kernel failed it."""
+    return checked(kernel_failed(stored(UP), CARE, now=NOW), UP)
 
 
 def away(failback: Failback, *, states: States | None = None, failed: tuple[int, ...] = ()) -> MapPlan:
@@ -97,6 +108,22 @@ def test_followover_follows_only_a_group_that_just_came_back() -> None:
     assert kinds(away(FOLLOWOVER, failed=(0,)).steps) == ["ReinstatePath"]
 
 
+@pytest.mark.parametrize(
+    ("memories", "steps"),
+    [
+        pytest.param((seen_down(), seen_down()), ["ReinstatePath", "ReinstatePath", "SwitchGroup"], id="checks"),
+        pytest.param((failed_by_kernel(), failed_by_kernel()), ["ReinstatePath", "ReinstatePath"], id="the kernel"),
+        pytest.param((seen_down(), failed_by_kernel()), ["ReinstatePath", "ReinstatePath"], id="checks, of one"),
+    ],
+)
+def test_followover_follows_only_what_checks_saw_come_back(memories: tuple[PathMemory, ...], steps: list[str]) -> None:
+    """Another host that takes the unit over fails our I/O, not our checks."""
+    want = wanted("a", [0, 1], [2, 3], failback=FOLLOWOVER)
+    snap = snapshot(running(want, next_group=2, failed=(0, 1)))
+    known = Memory(paths={dev(number): memory for number, memory in enumerate(memories)})
+    assert kinds(plan(snap, desire(want), known, NOW)[0].steps) == steps
+
+
 def loaded(failback: Failback, live: Map, *numbers: int) -> int:
     """The initial group of the table that is loaded because the first group has other paths now."""
     want = wanted("a", numbers, [2], failback=failback)
@@ -127,18 +154,45 @@ def test_the_group_in_use_is_known_by_its_paths_not_by_its_number() -> None:
     assert planned(snapshot(live), desire(wanted("a", [0, 1], [2, 3]))).steps == ()
 
 
-@pytest.mark.parametrize(("failed", "steps"), [((), []), ((0,), ["ReinstatePath", "SwitchGroup"])])
-def test_a_group_that_the_kernel_disabled_is_tried_again_only_when_a_path_came_back(
-    failed: tuple[int, ...], steps: list[str]
-) -> None:
-    want = wanted("a", [0, 1], [2])
+def disabled(want: DesiredMap, *, failed: tuple[int, ...] = ()) -> Snapshot:
+    """A host whose map could not activate its first group and uses the second."""
     live = running(want, next_group=2, failed=failed)
     assert live.status is not None
     groups = (replace(live.status.groups[0], state=GroupState.DISABLED), live.status.groups[1])
-    live = replace(live, status=replace(live.status, groups=groups))
-    made = only(planned(snapshot(live), desire(want)))
+    return snapshot(replace(live, status=replace(live.status, groups=groups)))
+
+
+@pytest.mark.parametrize(("failed", "steps"), [((), []), ((0,), ["ReinstatePath", "SwitchGroup"])])
+def test_a_group_that_the_kernel_disabled_is_tried_again_at_once_only_when_a_path_came_back(
+    failed: tuple[int, ...], steps: list[str]
+) -> None:
+    want = wanted("a", [0, 1], [2])
+    made = only(planned(disabled(want, failed=failed), desire(want)))
     assert kinds(made.steps) == steps
     assert steps or "the kernel disabled it" in made.reasons[0]
+
+
+@pytest.mark.parametrize(("failback", "rest"), [(IMMEDIATE, 60), (delayed(10), 60), (delayed(90), 90)])
+def test_a_group_that_the_kernel_disabled_is_tried_again_after_a_while_and_then_anew(
+    failback: Failback, rest: int
+) -> None:
+    want = wanted("a", [0, 1], [2], failback=failback)
+    snap, desired = disabled(want), desire(want)
+    made, memory = plan(snap, desired, Memory(), NOW)
+    assert (made.steps, made.wake_at) == ((), NOW + rest)
+    made, memory = plan(snap, desired, memory, NOW + rest - 1)
+    assert (made.steps, only(made).reasons[0].endswith("; it is tried again in 1 s")) == ((), True)
+    made, memory = plan(snap, desired, memory, NOW + rest)
+    assert kinds(made.steps) == ["SwitchGroup"]
+    made, memory = plan(snap, desired, memory, NOW + rest + 1)
+    assert (made.steps, made.wake_at) == ((), NOW + 2 * rest + 1)
+
+
+@pytest.mark.parametrize("failback", [MANUAL, FOLLOWOVER])
+def test_a_group_that_the_kernel_disabled_is_left_alone_where_failback_is_not_by_time(failback: Failback) -> None:
+    want = wanted("a", [0, 1], [2], failback=failback)
+    made = planned(disabled(want), desire(want))
+    assert (made.steps, made.wake_at) == ((), None)
 
 
 def test_a_group_is_found_again_by_its_working_path() -> None:

@@ -168,8 +168,12 @@ def test_an_operator_stops_the_clock_too_and_restoring_starts_it_anew() -> None:
 
 
 def test_an_operator_counts_as_one_failure_of_the_map_however_often_he_says_it() -> None:
-    memory = waiting.disabled(waiting.disabled(MapMemory(), now=NOW), now=NOW)
+    memory = waiting.disabled(waiting.disabled(MapMemory(pathless_since=NOW - 9), now=NOW), now=NOW)
     assert memory.counters.failures == 1
+
+
+def test_queueing_that_is_switched_off_while_a_path_works_is_no_failure() -> None:
+    assert waiting.disabled(MapMemory(), now=NOW).counters.failures == 0
 
 
 def test_a_map_that_nobody_desires_any_more_ends_its_queueing_all_the_same() -> None:

@@ -233,9 +233,10 @@ def test_a_new_alias_renames() -> None:
 
 
 def test_a_map_that_can_not_be_as_the_candidate_says_says_why() -> None:
-    base = settled(with_defaults(sections=blacklist("devnode ^sdg$")))
-    other_size = replace(scsi_path(6, C), size=Sectors(4096))
-    each = map_of(previewed(replace(base, paths=(*base.paths, other_size)), PRESENT), C)
+    base = settled()
+    config = TextFile(CONFIG_FILE, with_defaults(sections=blacklist("devnode ^sdf$")))
+    paths = tuple(replace(path, size=Sectors(4096)) if path.name == "sdf" else path for path in base.paths)
+    each = map_of(previewed(replace(base, config_files=(config,), paths=paths), PRESENT), C)
     assert (each.changed, each.caused) == (True, ())
     assert "paths differ in size" in each.reasons[0]
     assert value(each, "rejected").old is None

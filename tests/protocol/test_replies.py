@@ -119,6 +119,16 @@ def test_what_was_done_with_a_map_stands_before_its_name() -> None:
     assert said(state, "show map data topology").startswith("reload: data (3600")
 
 
+def test_a_resize_has_no_word_but_its_place_before_the_name() -> None:
+    state = with_map_line(world(), ARRAY, action=Action.RESIZE)
+    assert said(state, "show map data topology").startswith(": data (3600")
+
+
+def test_a_path_of_no_map_counts_as_one_that_was_never_checked() -> None:
+    state = without_maps(world())
+    assert said(state, "show status") == "path checker states:\nunchecked           9\n\npaths: 0\nbusy: False\n"
+
+
 def test_json_says_the_same_as_the_tables() -> None:
     (data, local) = json.loads(said(world(), "show maps json"))["maps"]
     assert (data["name"], data["uuid"], data["sysfs"], data["paths"]) == ("data", ARRAY, "dm-3", 4)

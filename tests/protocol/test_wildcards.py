@@ -7,7 +7,7 @@ import pytest
 
 from controller.protocol.rows import map_rows, path_rows
 from controller.protocol.state import Action, Counters, InitState, State
-from controller.protocol.wildcards import GROUP, GROUPS, MAP, MAPS, PATH, PATHS, bar, size_text
+from controller.protocol.wildcards import GROUP, GROUPS, MAP, MAPS, NO_DEVICE, PATH, PATHS, bar, size_text
 from desired.model import Failback, FailbackMode, Origin, OriginKind, Resolved
 from observers.dmtable import DevT, GroupState, Sectors
 from observers.snapshot import Alua, Attribute, Bus, PathState, ScsiAddress
@@ -138,7 +138,6 @@ KNOWN: list[tuple[str, dict[str, Any], str]] = [
     ("C", {"check_due": NOW + 0.1, "check_interval": 5}, "XX........ 1/5"),
     ("C", {"check_due": NOW - 3, "check_interval": 5}, ".......... 0/5"),
     ("C", {"check_due": None, "check_interval": 0}, " 0/0"),
-    ("0", {"failures": 3}, "3"),
     ("I", {"init": InitState.MISSING_UDEV}, "udev-missing"),
     ("a", {"adapter": "192.0.2.7"}, "192.0.2.7"),
     ("g", {"vendor_page": "volume 7"}, "volume 7"),
@@ -161,6 +160,16 @@ def test_what_the_loop_knows_of_a_path_is_shown(letter: str, changes: dict[str, 
 def test_dm_believes_in_a_path_or_not() -> None:
     assert of_path(world(), "t") == "active"
     assert of_path(with_map(world(), ARRAY, status=None), "t") == "undef"
+
+
+def test_failures_are_those_that_dm_counted_since_it_loaded_the_table() -> None:
+    (array,) = (live for live in world().snapshot.maps if live.wwid == ARRAY)
+    assert array.status is not None
+    first, *others = array.status.groups
+    failed = replace(first, paths=tuple(replace(path, fail_count=3) for path in first.paths))
+    status = replace(array.status, groups=(failed, *others))
+    assert of_path(with_map(world(), ARRAY, status=status), "0", "sda") == "3"
+    assert of_path(world(), "0") == of_path(with_line(world(), "sdi", failures=7), "0", "sdi") == "0"
 
 
 def test_a_path_whose_device_is_gone_still_has_a_row_in_its_map() -> None:
@@ -240,7 +249,7 @@ MAP_CASES: list[tuple[str, dict[str, Any], str]] = [
     ("n", {}, "data"), ("w", {}, ARRAY), ("d", {}, "dm-3"), ("N", {}, "4"), ("S", {}, "10G"), ("h", {}, "1 alua"),
     ("f", {}, "3 pg_init_retries 50 queue_if_no_path"), ("s", {}, "NETAPP,LUN C-Mode"), ("v", {}, "NETAPP"),
     ("p", {}, "LUN C-Mode"), ("e", {}, "9000"), ("G", {}, "--"), ("g", {}, "[undef]"), ("k", {}, "n/a"), ("A", {}, ""),
-    ("A", {"action": Action.SWITCH}, "switchpg"), ("k", {"max_sectors_kb": 1024}, "1024"),
+    ("A", {"action": Action.SWITCH}, "switchpg"), ("A", {"action": Action.RESIZE}, ""),
     ("0", {"counters": COUNTERS}, "1"), ("1", {"counters": COUNTERS}, "2"), ("2", {"counters": COUNTERS}, "3"),
     ("3", {"counters": COUNTERS}, "4"), ("4", {"counters": COUNTERS}, "5"), ("x", {"counters": COUNTERS}, "6"),
 ]  # fmt: skip
@@ -330,3 +339,29 @@ def test_all_letters_are_listed_with_their_titles() -> None:
     assert lines[26] == ""
     assert lines[27:29] == ["path format wildcards:", "%w  uuid"]
     assert len(lines) == 56
+
+
+@pytest.mark.parametrize(
+    ("kibibytes", "text"),
+    [(2**30 - 1, "1.0T"), (2**30 - 64, "1024G"), (10 * 2**30 - 1, "10T"), (2**20 - 1, "1024M"), (10 * 2**20, "10G")],
+)
+def test_sizes_are_computed_with_single_precision(kibibytes: int, text: str) -> None:
+    assert size_text(Sectors(2 * kibibytes)) == text
+
+
+def test_the_limit_of_a_maps_request_queue_is_shown() -> None:
+    assert of_map(with_map(world(), ARRAY, max_sectors_kb=1024), "k") == "1024"
+
+
+def test_a_map_that_is_still_to_be_made_has_no_device_and_no_states() -> None:
+    state = with_map(world(), ARRAY, dev=NO_DEVICE, status=None)
+    assert [of_map(state, letter) for letter in "drt"] == ["undef"] * 3
+    assert of_group(state, "t") == "undef"
+
+
+def test_a_path_of_no_map_has_no_checker() -> None:
+    assert of_path(with_line(world(), "sdi", checker="tur"), "c", "sdi") == "(null)"
+
+
+def test_a_check_that_takes_longer_than_the_time_between_two_is_due_in_that_time() -> None:
+    assert of_path(with_line(world(), "sda", check_due=NOW + 31, check_interval=20), "C") == "XXXXXXXXXX 20/20"

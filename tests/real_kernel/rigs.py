@@ -77,3 +77,13 @@ def iscsi_disk(guest: Guest, *, path: int, lun: int) -> str:
     session = f"grep -lx {port} /sys/class/iscsi_connection/connection*/persistent_port | grep -o 'connection[0-9]*'"
     found = f"ls -d /sys/class/iscsi_session/session$({session} | tr -dc 0-9)/device/target*/*:{lun}/block/sd*"
     return guest.sh(f"basename $({found})").strip()
+
+
+def fc_name(disk: int) -> str:
+    """The WWID of a disk of the Fibre Channel target."""
+    return f"36001405{0x4AB00000 + disk:08x}00004000800000000"
+
+
+def fcoe(guest: Guest, *, disks: int, paths: int) -> None:
+    """Disks of LIO behind several Fibre Channel ports: the first half optimized. One more is no LUN."""
+    guest.sh(f"rig-fcoe up {disks} {paths}")

@@ -78,6 +78,13 @@ def test_a_refused_step_is_counted(daemon: Virtual) -> None:
     assert metric(daemon, 'mpath_steps_total{outcome="refused"}') >= 1
 
 
+def test_announcements_of_transports_are_counted(daemon: Virtual) -> None:
+    assert metric(daemon, "mpath_transport_events_total") == 0
+    daemon.host.happen("port-down", "ontap/200200a098d0b001")
+    daemon.live(1)
+    assert metric(daemon, "mpath_transport_events_total") >= 1
+
+
 def test_the_size_of_the_last_plan_is_told(daemon: Virtual) -> None:
     assert metric(daemon, "mpath_plan_steps") == 0
     sizes = [len(cycle.plan.steps) for cycle in daemon.service.recorder.entries if isinstance(cycle, Cycle)]
@@ -175,3 +182,12 @@ def test_what_a_client_was_refused_is_counted_and_told_as_such(daemon: Virtual) 
     assert daemon.ask("suspend map data") == "fail\n"
     assert metric(daemon, 'mpath_steps_total{outcome="refused"}') == 1
     assert any(event.text.startswith("suspend data: refused") for event in daemon.events)
+
+
+def test_a_path_that_the_kernel_fails_is_a_fault_of_its_map(daemon: Virtual) -> None:
+    faults = 'show maps raw format "%n %0"'
+    assert daemon.ask(faults).splitlines()[0] == "data 0"
+    daemon.host.happen("message", "data", "fail_path", "8:16")
+    daemon.until(lambda: any("kernel failed" in event.reason for event in daemon.events))
+    daemon.until(lambda: daemon.active("data")["sdb"])
+    assert daemon.ask(faults).splitlines()[0] == "data 1"

@@ -1,5 +1,7 @@
 """What the service says to systemd, heard on a real socket."""
 
+import errno
+import os
 import socket
 import subprocess
 import sys
@@ -8,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from controller.runtime.pidfile import Pidfile
 from controller.runtime.systemd import ServiceManager, passed_sockets
 
 
@@ -33,6 +36,25 @@ def test_ready_status_reloading_stopping_and_errno_are_said_in_systemds_words(ea
     assert said == [
         b"READY=1", b"STATUS=idle", b"RELOADING=1\nMONOTONIC_USEC=1500000", b"STOPPING=1", b"ERRNO=16",
     ]  # fmt: skip
+
+
+START = """\
+import sys
+from controller.runtime.daemon import DaemonOptions, main
+sys.exit(main(DaemonOptions(pidfile=sys.argv[1])))
+"""
+
+
+def test_a_daemon_that_can_not_start_says_so(ear: socket.socket, tmp_path: Path) -> None:
+    pidfile = Pidfile.take(str(tmp_path / "pid"), pid=1)
+    try:
+        command = [sys.executable, "-c", START, pidfile.path]
+        environment = {**os.environ, "NOTIFY_SOCKET": ear.getsockname()}
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=60)
+    finally:
+        pidfile.release()
+    assert (done.returncode, done.stderr != "") == (1, True)
+    assert ear.recv(200) == f"ERRNO={errno.EINVAL}".encode()
 
 
 def test_the_watchdog_hears_of_us_only_when_it_watches_this_process(ear: socket.socket) -> None:

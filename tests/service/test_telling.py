@@ -9,9 +9,9 @@ from controller.reconcile.plan import MapPlan, Memory, Plan
 from controller.reconcile.safety import Finding, Level
 from controller.runtime.cycle import Decision
 from controller.runtime.events import Bulletin
-from controller.runtime.telling import Teller
+from controller.runtime.telling import PathChange, Teller
 from desired.model import ConfigMessage, Desired
-from observers.snapshot import DeviceName, Gap, HostFacts, Snapshot
+from observers.snapshot import DeviceName, Gap, HostFacts, PathState, Snapshot
 from tests.planner.builders import disk, running, wanted
 from tests.service.virtual import Virtual
 
@@ -109,3 +109,15 @@ def test_a_daemon_tells_of_an_attribute_that_can_not_be_read_once() -> None:
         daemon.live(5)
     told = [event.text for event in daemon.events if event.text.startswith("sdd: ") and "model" in event.text]
     assert len(told) == 1
+
+
+@pytest.mark.parametrize("unit", ["", "leads to its own logical unit again"])
+@pytest.mark.parametrize("after", [PathState.UP, PathState.DOWN])
+def test_what_a_checker_said_is_told_without_the_blank_that_it_begins_with(unit: str, after: PathState) -> None:
+    told = Told()
+    change = PathChange(
+        name=DeviceName("sda"), map="a", before=PathState.UP, after=after, message=" reports path is up",
+        anew=False, unit=unit, ranks=False,
+    )  # fmt: skip
+    told.teller.path_changed(change)
+    assert [event.reason for event in told.bulletin] == ["reports path is up"]

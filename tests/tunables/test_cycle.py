@@ -132,18 +132,20 @@ def applied(decision: cycle.Decision, now: float, outcome: Changed | Refused) ->
     return after_apply(decision.memory, decision.plan, done, now)
 
 
-def test_an_attribute_that_refused_is_asked_again_after_a_while() -> None:
+def test_an_attribute_that_refused_is_asked_again_later_and_later() -> None:
     san = host(defaults="eh_deadline 30")
     reconcile(san)
     san.write_attribute("/sys/class/scsi_host/host1/eh_deadline", b"off")
-    first = decide(san)
-    memory = applied(first, san.monotonic(), Refused(errno.EINVAL, "no"))
-    later = decide(san, memory)
-    assert writes(later) == []
-    assert "not now: refused (no); tries again in 300 s" in plan_text(later.plan)
-    assert later.plan.wake_at == san.monotonic() + LONGEST_WAIT
-    san.advance(LONGEST_WAIT)
-    assert writes(decide(san, memory)) == writes(first) != []
+    memory = Memory()
+    for wait in (5, 10, 20, 40, 80, 160, LONGEST_WAIT, LONGEST_WAIT):
+        asked = decide(san, memory)
+        assert len(writes(asked)) == 1
+        memory = applied(asked, san.monotonic(), Refused(errno.EINVAL, "no"))
+        later = decide(san, memory)
+        assert writes(later) == []
+        assert f"not now: refused (no); tries again in {wait:.0f} s" in plan_text(later.plan)
+        assert later.plan.wake_at == san.monotonic() + wait
+        san.advance(wait)
 
 
 def test_an_attribute_in_which_the_kernel_keeps_another_value_is_not_asked_again() -> None:

@@ -53,6 +53,7 @@ GUEST_PACKAGES = (
     "strace",
     "open-iscsi",
     "mdadm",
+    "iproute2",
     "systemd",
 )
 """What the guest has beside Debian's minimum. Debian 12's multipath-tools is 0.9.4, the one that we compare with."""
@@ -71,6 +72,7 @@ GUEST_MODULES = (
     *("dm_flakey", "dm_delay", "scsi_mod", "sd_mod", "sg", "scsi_debug", "scsi_dh_alua", "scsi_dh_rdac", "scsi_dh_emc"),
     *("scsi_dh_hp_sw", "configfs", "target_core_mod", "target_core_file", "target_core_iblock", "target_core_pscsi"),
     *("tcm_loop", "iscsi_target_mod", "iscsi_tcp", "crct10dif_generic", "loop", "null_blk", "virtio_rng"),
+    *("fcoe", "tcm_fc", "veth"),
     *("md_mod", "multipath", "raid1"),
     *("nvme_core", "nvme_fabrics", "nvme_tcp", "nvme_loop", "nvmet", "nvmet_tcp", "brd"),
 )
