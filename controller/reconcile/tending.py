@@ -170,6 +170,12 @@ def configured(memory: Memory) -> Memory:
     return replace(asked, maps={wwid: waiting.settled(each) for wwid, each in asked.maps.items()})
 
 
+def asked_for(memory: Memory, wwid: Wwid) -> Memory:
+    """The memory when a map is there that a client wanted: to him it is not new."""
+    maps = {each: waiting.settled(known) if each == wwid else known for each, known in memory.maps.items()}
+    return replace(memory, maps=maps)
+
+
 def at_exit(snapshot: Snapshot, desired: Desired, memory: Memory) -> tuple[SetQueueing, ...]:
     """What a daemon does when it leaves: nobody will end the queueing of its maps, so it ends now, unless that is
     wanted (queue_without_daemon, or by command)."""

@@ -222,6 +222,7 @@ class Executor:
         self._reconciler.decide_on_everything(now=now)
 
         def text() -> str:
+            self._decider.memory = tending.asked_for(self._decider.memory, wwid)
             return Result.DONE if map_uuid(wwid) in self._world.maps else Result.FAILED
 
         self.pending.when(lambda: text() if self._reconciler.at_rest(None) else None, reply)

@@ -50,6 +50,14 @@ def test_after_a_reconfigure_no_map_is_called_new(daemon: Virtual) -> None:
     assert daemon.ask('show maps raw format "%A"') == "\n" * 4
 
 
+def test_a_map_that_a_client_wanted_is_not_called_new(daemon: Virtual) -> None:
+    wwid = value(daemon, "w", map_="data")
+    assert daemon.ask("del map data") == "ok\n"
+    assert daemon.ask(f"add map {wwid}") == "ok\n"
+    assert value(daemon, "A", map_="data") == ""
+    assert value(daemon, "A", map_="mpatha") == "create"
+
+
 def test_a_map_that_was_there_before_the_daemon_is_not_called_new(daemon: Virtual) -> None:
     later = Virtual(host=daemon.host)
     later.settled()
