@@ -24,6 +24,7 @@ from controller.protocol.requests import Result
 from controller.protocol.state import DaemonLine, DaemonState, State
 from controller.reconcile import tending
 from controller.runtime import configuring, metrics
+from controller.runtime.awaiting import Awaiting
 from controller.runtime.breaths import Breaths
 from controller.runtime.checking import Checks
 from controller.runtime.configuring import Read, Understood
@@ -36,7 +37,7 @@ from controller.runtime.lanes import Finished, Lanes
 from controller.runtime.loop import Chore, Loop, Selector
 from controller.runtime.md_service import MdService
 from controller.runtime.noticing import Noticer
-from controller.runtime.patience import udev_patience, uxsock_timeout
+from controller.runtime.patience import uxsock_timeout, wait_for_rules
 from controller.runtime.portrait import Portraitist
 from controller.runtime.reconciler import Reconciler
 from controller.runtime.recorder import Ordered
@@ -169,18 +170,16 @@ class Service:
             self._connect_transport(source)
         if sources.md is not None:
             self._connect_md(sources.md)
+        awaiting = Awaiting(
+            self._host, self.world.awaited, lanes=self.lanes, teller=self.teller, look_at=self.reconciler.look_at_path
+        )
         self.loop.add([
             Chore(self.watch.due, self._sample),
             Chore(self.samples.due, self.samples.begin),
             Chore(self.md.due, self.md.turn),
             Chore(self._watchdog_due, self._alive),
-            Chore(self.world.awaited.due, self._awaited_enough),
+            Chore(awaiting.due, awaiting.turn),
         ])  # fmt: skip
-
-    def _awaited_enough(self, now: float) -> None:
-        for name in self.world.awaited.over(now):
-            self.teller.say(Level.WARNING, Kind.SERVICE, f"{name}: udev keeps silent about it: it is taken as it is")
-            self.reconciler.look_at_path(name)
 
     def _sample(self, now: float) -> None:
         began = self.clock()
@@ -220,7 +219,7 @@ class Service:
         """Look at everything that is there."""
         self.teller.say(Level.NOTICE, Kind.SERVICE, "started")
         self.checks.configured(self.decider.config)
-        self.world.awaited.patience = udev_patience(self.decider)
+        wait_for_rules(self.world.awaited, self.decider)
         self.reconciler.allow_resize()
         self.reconciler.look_at_everything()
         self.md.turn(self.clock())
@@ -390,7 +389,7 @@ class Service:
     def _put_in_force(self, found: Understood, /, *, everything: bool) -> None:
         self.recorder.accounts = found.read.accounts
         self.reconciler.configure(found.config, found.read.texts, now=self.clock())
-        self.world.awaited.patience = udev_patience(self.decider)
+        wait_for_rules(self.world.awaited, self.decider)
         if self.server is not None:
             self.server.timeout = uxsock_timeout(self.decider)
         if everything:

@@ -2,13 +2,16 @@
 
 from dataclasses import replace
 
-from controller.runtime.rules_awaited import PATIENCE, RulesAwaited
+import pytest
+
+from controller.runtime.rules_awaited import DELAY, TRIES, RulesAwaited
 from controller.sandbox.host import SandboxHost
 from controller.sandbox.scenario import load_scenario
 from observers.snapshot import DeviceName, Path
 from tests.service.virtual import Virtual
 
 SILENT = "udev keeps silent about it"
+PATIENCE = TRIES * DELAY
 
 
 def daemon(*, udev_delay: float) -> Virtual:
@@ -71,7 +74,42 @@ def test_another_disk_under_the_name_has_a_wait_of_its_own() -> None:
     awaited = RulesAwaited()
     awaited.waits(replace(path, udev={}), now=0.0)
     awaited.waits(replace(path, udev={}, sysfs="/sys/elsewhere"), now=7.0)
-    assert awaited.due() == 7.0 + PATIENCE
+    assert awaited.due() == 7.0 + DELAY
     assert awaited.over(PATIENCE) == []
     assert awaited.over(7.0 + PATIENCE) == [path.name]
     assert not awaited.waits(replace(path, udev={}, sysfs="/sys/elsewhere"), now=50.0)
+
+
+def test_udev_is_made_to_look_again_after_each_delay_while_a_disk_is_waited_for() -> None:
+    path = some_path()
+    awaited = RulesAwaited()
+    awaited.waits(replace(path, udev={}), now=0.0)
+    asked = []
+    for now in range(int(PATIENCE) + 20):
+        awaited.over(float(now))
+        asked += [(float(now), step.sysfs) for step in awaited.to_ask(float(now))]
+    assert asked == [(DELAY, path.sysfs), (2 * DELAY, path.sysfs)]
+
+
+def test_udev_hears_of_a_disk_again_by_its_uevent_attribute(monkeypatch: pytest.MonkeyPatch) -> None:
+    written: list[tuple[str, bytes]] = []
+    write = SandboxHost.write_attribute
+
+    def recorded(host: SandboxHost, path: str, data: bytes, /) -> None:
+        written.append((path, data))
+        write(host, path, data)
+
+    monkeypatch.setattr(SandboxHost, "write_attribute", recorded)
+    never = daemon(udev_delay=10_000.0)
+    never.live(DELAY - 1)
+    assert written == []
+    never.live(2)
+    disks = [disk.name for disk in never.host.kernel.disks]
+    assert sorted(written) == sorted((f"{place(never, name)}/uevent", b"change") for name in disks)
+    never.live(DELAY)
+    assert len(written) == 2 * len(disks)
+
+
+def place(of: Virtual, name: str) -> str:
+    """Where a disk is in sysfs."""
+    return of.host.real_path(f"/sys/class/block/{name}")
