@@ -23,6 +23,7 @@ from itertools import count
 from typing import Any
 
 from observers.asking import Answer, Dialogue, Question, Repeat
+from observers.breathing import Breathe, breathing, without_pause
 from observers.engine import Answered, Engine
 from observers.host import ReadHost
 from observers.snapshot import DeviceName
@@ -122,6 +123,8 @@ class Lanes:
         self._deadlines: list[tuple[float, int, _Lane]] = []
         self._patience: deque[tuple[float, int]] = deque()
         self._order = count()
+        self.breathe: Breathe = without_pause
+        """Called between two answers, or two that are late; it must change nothing."""
 
     # ---- beginning
 
@@ -190,7 +193,7 @@ class Lanes:
 
     def finished(self, now: float) -> list[Finished]:
         """Take the answers that have come, let dialogues go on, and report those that ended or are too late."""
-        for answered in self._engine.completed():
+        for answered in breathing(self._engine.completed(), self.breathe):
             self._answered(answered, now)
         self._lose_patience(now)
         self._end_late(now)
@@ -291,6 +294,7 @@ class Lanes:
     def _end_late(self, now: float) -> None:
         while self._deadlines and self._deadlines[0][0] <= now:
             lane = heapq.heappop(self._deadlines)[2]
+            self.breathe()
             if not lane.over:
                 self._time_out(lane, now)
 

@@ -81,6 +81,7 @@ class Reconciler:
     def breathe_by(self, breathe: Breathe) -> None:
         """What is called again and again in a long turn; it must change nothing."""
         self._breathe = self._decider.breathe = self._doing.breathe = self._world.breathe = breathe
+        self._lanes.breathe = breathe
 
     # ---- what to look at
 

@@ -375,3 +375,18 @@ def test_commands_that_go_out_together_count_as_many(engine: ScriptedEngine) -> 
     for name in ("sdb", "sdc"):
         engine.answer(name, Repeated(3))
     assert set(findings(lanes, 100.8)) == {"sdb", "sdc"}
+
+
+def test_others_get_a_moment_between_two_answers_and_between_two_that_are_late(
+    engine: ScriptedEngine, lanes: Lanes
+) -> None:
+    moments: list[None] = []
+    lanes.breathe = lambda: moments.append(None)
+    for name in ("sda", "sdb", "sdc", "sdd"):
+        begin(lanes, name)
+    for name in ("sda", "sdb"):
+        engine.answer(name)
+    lanes.finished(101.0)
+    assert len(moments) == 2
+    lanes.finished(110.0)
+    assert len(moments) == 2 + 4  # deadlines of those that have answered are passed over then
