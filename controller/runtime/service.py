@@ -118,7 +118,6 @@ class Service:
         self.checks = Checks(
             host, world=self.world, decider=self.decider, lanes=self.lanes, watched=self.watch.state
         )  # fmt: skip
-        self.decider.settle = Settling(self.checks.settle, self.decider)
         self.reconciler = Reconciler(
             host, files, world=self.world, decider=self.decider, checks=self.checks, lanes=self.lanes,
             teller=self.teller,
@@ -133,8 +132,6 @@ class Service:
             host, files, world=self.world, decider=self.decider, reconciler=self.reconciler, executor=self.executor
         )
         self.dumps = Dumps(host, self.executor, self.recorder, self.teller)
-        self.executor.pending.on_defect = self.teller.defect
-        self.executor.on_done = self._done_by_command
         self.samples = Samples(world=self.world, checks=self.checks, lanes=self.lanes)
         self.md = MdService(host, self.executor, self.teller)
         self.noticer = Noticer(self.world, self.reconciler, self.checks, self.watch, self.counts)
@@ -144,7 +141,6 @@ class Service:
             on_round=self._round_over, pause=host.sleep, on_defect=self.teller.defect,
         )  # fmt: skip
         self.breaths = Breaths(host.monotonic, on_defect=self.teller.defect)
-        self.reconciler.breathe_by(self.breaths)
         self._put_off: deque[Asked] = deque()
         """What was ordered in a breath."""
         self.server: Server | None = None
@@ -162,6 +158,10 @@ class Service:
 
     def _connect(self, sources: Sources) -> None:
         self.reconciler.on_path = self.noticer.path_seen
+        self.reconciler.breathe_by(self.breaths)
+        self.executor.pending.on_defect = self.teller.defect
+        self.executor.on_done = self._done_by_command
+        self.decider.settle = Settling(self.checks.settle, self.decider)
         self.loop.listen(self.lanes, lambda _: None)
         self.loop.listen(sources.uevents, lambda now: self.noticer.uevents(sources.uevents.read(), now=now))
         if sources.dm is not None:
