@@ -59,11 +59,15 @@ class CcissReady:
     timeout: float
 
 
+MOST_TOGETHER = 16
+"""Commands that can be out on one sg node (SG_MAX_QUEUE of drivers/scsi/sg.c)."""
+
+
 @dataclass(frozen=True, slots=True)
 class Repeat:
     """Commands with what each was answered before: to be asked again, in order, until one is answered otherwise.
 
-    One question for all that a check asks again and again. Answered by a `Repeated`.
+    One question for all that a check asks again and again, of `MOST_TOGETHER` at most. Answered by a `Repeated`.
     """
 
     asked: tuple[tuple[ScsiCommand, ScsiReply], ...]

@@ -10,7 +10,7 @@ from enum import Enum
 
 from controller.runtime.lanes import TimedOut
 from observers import examination
-from observers.asking import Answer, Dialogue, Question, Repeat, ScsiCommand, repeated
+from observers.asking import MOST_TOGETHER, Answer, Dialogue, Question, Repeat, ScsiCommand, repeated
 from observers.checkers import Recollection, Task, late, pending
 from observers.checkers.judging import NOTHING
 from observers.host import ScsiReply
@@ -98,13 +98,13 @@ def with_answers(dialogue: Dialogue[Finding]) -> Dialogue[Finding]:
 
 
 def repetition(known: Finding) -> Repeat | None:
-    """All that was asked for a finding, as one question; None: not all of it were SCSI commands."""
+    """All that was asked for a finding, as one question; None: not all were SCSI commands, or they are too many."""
     commands = tuple(
         (question, answer)
         for question, answer in known.asked
         if isinstance(question, ScsiCommand) and isinstance(answer, ScsiReply)
     )
-    return Repeat(commands) if len(commands) == len(known.asked) else None
+    return Repeat(commands) if len(commands) == len(known.asked) <= MOST_TOGETHER else None
 
 
 def once_more(known: Finding, repeat: Repeat | None, whole: Callable[[], Dialogue[Finding]]) -> Dialogue[Finding]:

@@ -149,8 +149,7 @@ class Service:
             host, files, world=self.world, executor=self.executor, teller=self.teller, manager=manager,
             put_in_force=self._put_in_force,
         )  # fmt: skip
-        self._alive_at = 0.0
-        self._ready = False
+        self._alive_at, self._ready = 0.0, False
         self._connect(sources)
 
     def _settle(self, path: Any) -> Any:

@@ -16,15 +16,12 @@ from collections.abc import Callable
 from controller.runtime.group_queue import GroupQueue, Taken
 from controller.runtime.sg_nodes import Job, Node, Nodes
 from controller.runtime.workers import drained, start_threads
-from observers.asking import Repeat, Repeated
+from observers.asking import MOST_TOGETHER, Repeat, Repeated
 from observers.engine import Answered
 from observers.kernel.sg import received
 
 _IN_A_ROW = 32
 """Questions to one host that a thread sends before it looks whether another host has waited for longer."""
-
-_MOST_TOGETHER = 16
-"""Commands on one node (SG_MAX_QUEUE of drivers/scsi/sg.c); no check asks nearly as many questions."""
 
 _GONE = frozenset({errno.ENODEV, errno.ENXIO})
 
@@ -104,7 +101,7 @@ class SgEngine:
         known = self._nodes.borrow(job.name)
         try:
             for place, command in enumerate(known.begin(job)):
-                command.send(known.descriptor, job.ticket * _MOST_TOGETHER + place)
+                command.send(known.descriptor, job.ticket * MOST_TOGETHER + place)
         except Exception as error:
             if not self._nodes.give_back(known, usable=False):
                 raise _forgotten(job) from error

@@ -95,6 +95,13 @@ def test_what_are_not_only_commands_is_not_one_question() -> None:
     assert repetition(replace(known, asked=(*known.asked, (CcissReady(timeout=1.0), True)))) is None
 
 
+def test_more_commands_than_a_node_holds_are_not_one_question() -> None:
+    known = first_finding()
+    (each, *_) = known.asked
+    assert repetition(replace(known, asked=(each,) * 16)) is not None
+    assert repetition(replace(known, asked=(each,) * 17)) is None
+
+
 @pytest.mark.parametrize("way", WAYS)
 def test_the_same_answers_are_the_same_finding_and_no_whole_check(way: Way) -> None:
     known, device = first_finding(), Device(a="a", b="b", c="c")
