@@ -14,7 +14,7 @@ from controller.protocol import foreign, json_reply, picture, requests, status, 
 from controller.protocol.grammar import DENIED, Command, Refusal, Verb, parse
 from controller.protocol.names import device_name, find_map, find_path
 from controller.protocol.requests import MapRequest, PathRequest, Request, Result
-from controller.protocol.rows import MapRow, PathRow, map_rows, path_rows, still_rows
+from controller.protocol.rows import MapRow, PathRow, map_rows, still_rows, ticks
 from controller.protocol.state import State
 from controller.protocol.tables import Part, kept_part, part
 from desired import options
@@ -41,8 +41,11 @@ def understood(text: str, *, root: bool) -> Command | str:
     return DENIED if parsed.verb.needs_root and not root else parsed
 
 
-ABOUT_THE_DAEMON = frozenset({Verb.LIST_DAEMON, Verb.LIST_AGE, Verb.LIST_WILDCARDS, Verb.LIST_EVENTS, Verb.LIST_MD})
-"""What is answered without a look at any path or map."""
+WITHOUT_A_LOOK = frozenset({
+    Verb.LIST_DAEMON, Verb.LIST_AGE, Verb.LIST_WILDCARDS, Verb.LIST_EVENTS, Verb.LIST_EVENTS_SINCE, Verb.LIST_MD,
+    Verb.DUMP_RECORDER, Verb.RECONFIGURE, Verb.RECONFIGURE_ALL, Verb.QUIT, Verb.SHUTDOWN,
+})  # fmt: skip
+"""What is answered, or known to be possible, without a look at any path or map."""
 
 
 def answer(state: State, command: Command) -> Answer:
@@ -77,7 +80,7 @@ def _foreign(state: State) -> tuple[ForeignMap, ...]:
 def _all_paths(state: State) -> tuple[Part, Part]:
     """Ours, and those of the maps that the kernel makes itself."""
     others = [path for each in _foreign(state) for path in each.paths]
-    return kept_part(still_rows(state), wildcards.PATH, now=lambda: path_rows(state)), part(others, foreign.PATH)
+    return kept_part(still_rows(state), wildcards.PATH, ticks=lambda: ticks(state)), part(others, foreign.PATH)
 
 
 def _all_maps(state: State) -> tuple[Part, Part]:

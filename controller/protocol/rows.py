@@ -14,6 +14,7 @@ from typing import NamedTuple
 from controller.protocol.state import NO_MAP_LINE, MapLine, PathLine, State, path_line
 from controller.protocol.texts import Texts
 from desired.model import Desired, DesiredMap, Verdict
+from observers.breathing import Breathe, breathing, without_pause
 from observers.dmtable import DevT, GroupStatus, PathStatus, TableGroup
 from observers.snapshot import Map, Path, PathState, Wwid
 
@@ -100,27 +101,33 @@ class MapRow(NamedTuple):
 
 def path_rows(state: State) -> list[PathRow]:
     """All paths that multipathd would know."""
+    rows = still_rows(state)
+    return [row._replace(tick=tick) for row, tick in zip(rows, ticks(state), strict=True)]
+
+
+def ticks(state: State) -> list[int]:
+    """Those of `path_rows`, in their order."""
     rows, due, now = still_rows(state), state.due, state.now
-    if due is None:
-        return [row._replace(tick=seconds_left(row.line.check_due, now)) for row in rows]
-    return [row._replace(tick=seconds_left(due(row.dev), now)) for row in rows]
+    dues = [row.line.check_due for row in rows] if due is None else [due(row.dev) for row in rows]
+    return [seconds_left(at, now) for at in dues]
 
 
-def still_rows(state: State) -> list[PathRow]:
+def still_rows(state: State, *, breathe: Breathe = without_pause) -> list[PathRow]:
     """The same without their `tick`: they stay the same until something else changes than the time."""
     of = (state.snapshot, state.desired, state.paths)
-    return state.kept.made("paths", of, lambda: _path_rows(state))
+    return state.kept.made("paths", of, lambda: _path_rows(state, breathe))
 
 
-def _path_rows(state: State) -> list[PathRow]:
+def _path_rows(state: State, breathe: Breathe) -> list[PathRow]:
     paths = sorted(state.snapshot.paths, key=attrgetter("sysfs"))
     admissions = {each.dev: each for each in state.desired.admissions}
     mapped = {dev: live for live in state.snapshot.maps if live.table for dev in live.table.devices}
     active = {path.dev: path for live in state.snapshot.maps if live.status for path in live.status.paths}
+    breathe()
     priorities = _priorities(state.desired) if any(path.name not in state.paths for path in paths) else {}
     rows, kept = [], state.kept
     kept.make_room(len(paths) + len(state.snapshot.maps))
-    for path in paths:
+    for path in breathing(paths, breathe):
         dev, admission = path.dev, admissions.get(path.dev)
         live = mapped.get(dev)
         if live is None and (admission is None or admission.verdict in NEVER_PATHS):
@@ -148,19 +155,19 @@ def seconds_left(due: float | None, now: float) -> int:
     return 0 if due is None or due <= now else math.ceil(due - now)
 
 
-def map_rows(state: State, paths: Iterable[PathRow]) -> list[MapRow]:
+def map_rows(state: State, paths: Iterable[PathRow], *, breathe: Breathe = without_pause) -> list[MapRow]:
     """All maps; `paths` are those of `path_rows` or `still_rows`."""
     if any(each.failback_due is not None or each.queueing_ends is not None for each in state.maps.values()):
-        return _map_rows(state, paths)
+        return _map_rows(state, paths, breathe)
     of = (state.snapshot, state.desired, state.paths, state.maps)
-    return state.kept.made("maps", of, lambda: _map_rows(state, paths))
+    return state.kept.made("maps", of, lambda: _map_rows(state, paths, breathe))
 
 
-def _map_rows(state: State, paths: Iterable[PathRow]) -> list[MapRow]:
+def _map_rows(state: State, paths: Iterable[PathRow], breathe: Breathe) -> list[MapRow]:
     by_dev = {row.dev: row for row in paths}
     wanted = {each.wwid: each for each in state.desired.maps}
     rows = []
-    for live in state.snapshot.maps:
+    for live in breathing(state.snapshot.maps, breathe):
         line = state.maps.get(live.wwid, NO_MAP_LINE)
         groups = _groups(live, by_dev)
         failback = seconds_left(line.failback_due, state.now)

@@ -82,14 +82,14 @@ def part(rows: Sequence[R], wildcards: Mapping[str, Wildcard[R]]) -> Part:
 
 
 def kept_part(
-    rows: Sequence[Row], wildcards: Mapping[str, Wildcard[Row]], *, now: Callable[[], Sequence[Row]] | None = None
+    rows: Sequence[Row], wildcards: Mapping[str, Wildcard[Row]], *, ticks: Callable[[], Sequence[int]] | None = None
 ) -> Part:  # fmt: skip
-    """The same of rows that have `Texts`. `now`: the rows as of now, for what changes with time."""
+    """The same of rows that have `Texts`. `ticks`: seconds until the next check of each, as of now."""
 
     def cells(letter: str) -> list[str]:
-        make = wildcards[letter].text
-        if wildcards[letter].fleeting:
-            return list(map(make, now() if now is not None else rows))
+        make, at = wildcards[letter].text, wildcards[letter].at
+        if at is not None:
+            return list(map(make, rows) if ticks is None else map(at, rows, ticks()))
         return [row.texts.known.get(letter) or row.texts.text(letter, make, row) for row in rows]
 
     return Part(len(rows), {letter: each.title for letter, each in wildcards.items()}, cells)

@@ -29,12 +29,13 @@ BAR = 10
 
 
 class Wildcard(NamedTuple, Generic[R]):
-    """A letter, the title of its column, and its text. `fleeting`: it changes as time passes."""
+    """A letter, the title of its column, and its text. `at`: the text when there are so many seconds until the next
+    check, for what changes as time passes; None: it does not."""
 
     letter: str
     title: str
     text: Callable[[R], str]
-    fleeting: bool = False
+    at: Callable[[R, int], str] | None = None
 
 
 _SINGLE = struct.Struct("f")
@@ -57,6 +58,7 @@ def _amount(amount: float, unit: str) -> str:
     return f"{amount:.1f}{unit}" if amount < 10 else f"{amount:.0f}{unit}"
 
 
+@lru_cache(maxsize=1024)
 def bar(current: int, total: int) -> str:
     """A progress bar and its figures; without a total only these."""
     full = max(0, min(BAR, BAR * current // total)) if total > 0 else 0
@@ -116,9 +118,9 @@ def _hardware(row: PathRow) -> str:
     return ",".join(word or NO_WORD for word in words)
 
 
-def _next_check(row: PathRow) -> str:
+def _next_check(row: PathRow, tick: int) -> str:
     """A check that is due or under way may have more time than there is between two."""
-    return "orphan" if row.map is None else bar(min(row.tick, row.line.check_interval), row.line.check_interval)
+    return "orphan" if row.map is None else bar(min(tick, row.line.check_interval), row.line.check_interval)
 
 
 def _checker(row: PathRow) -> str:
@@ -193,7 +195,7 @@ PATHS: tuple[Wildcard[PathRow], ...] = (
     Wildcard("T", "chk_st", _checked),
     Wildcard("s", "vend/prod/rev", _hardware),
     Wildcard("c", "checker", _checker),
-    Wildcard("C", "next_check", _next_check, fleeting=True),
+    Wildcard("C", "next_check", lambda row: _next_check(row, row.tick), at=_next_check),
     Wildcard("p", "pri", _priority),
     Wildcard("S", "size", lambda row: size_text(row.path.size if row.path is not None else Sectors(0))),
     Wildcard("z", "serial", lambda row: row.path.serial if row.path is not None else ""),

@@ -1,16 +1,19 @@
 """Metrics in the OpenMetrics text format, for scrapers and for node_exporter's textfile collector.
 
-In: a `State`, and what the loop counted. Out: text. It must never ask anything of a device or of the kernel.
+In: a `State`, and what the loop counted. Out: text. It must never ask anything of a device or of the kernel. There are
+a dozen samples for each path, and clients wait: those of a row are made once and kept with it.
 """
 
 from bisect import bisect_left
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import partial
+from operator import attrgetter
 
 from actuators.steps import Lost, Outcome, Refused
-from controller.protocol.state import State
+from controller.protocol.rows import MapRow, PathRow, map_rows, still_rows
+from controller.protocol.state import NO_MAP_LINE, Counters, State
 from observers.snapshot import PathState
 
 BOUNDS = (0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0)
@@ -59,19 +62,18 @@ class Counts:
         self.steps[name] += 1
 
 
-Labels = Mapping[str, str]
-
-
-@lru_cache(maxsize=4096)
 def _escaped(value: str) -> str:
     text = value.encode("utf-8", "backslashreplace").decode("utf-8")
     return text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
 
 
-def _sample(name: str, labels: Labels, value: float) -> str:
-    inner = ",".join(f'{label}="{_escaped(text)}"' for label, text in labels.items())
-    number = f"{value:g}" if value == int(value) else f"{value:.6f}"
-    return f"{name}{{{inner}}} {number}" if inner else f"{name} {number}"
+def _labels(**labels: str) -> str:
+    return ",".join(f'{label}="{_escaped(text)}"' for label, text in labels.items())
+
+
+def _sample(name: str, labels: str, value: float) -> str:
+    number = f"{value:.0f}" if value == int(value) else f"{value:.6f}"
+    return f"{name}{{{labels}}} {number}" if labels else f"{name} {number}"
 
 
 def _family(name: str, kind: str, help_: str, samples: Iterable[str]) -> Iterator[str]:
@@ -82,30 +84,36 @@ def _family(name: str, kind: str, help_: str, samples: Iterable[str]) -> Iterato
 
 def render(state: State, counts: Counts) -> str:
     """All metrics, ended as the format wants it."""
-    lines = [
-        *_maps(state), *_paths(state), *_loop(state, counts),
-    ]  # fmt: skip
-    return "\n".join([*lines, "# EOF", ""])
+    paths = still_rows(state)
+    members = [row for row in paths if row.map is not None and row.path is not None]
+    return "\n".join([*_maps(map_rows(state, paths)), *_paths(members), *_loop(state, counts), "# EOF", ""])
 
 
-def _paths(state: State) -> Iterator[str]:
-    maps = {dev: live.name for live in state.snapshot.maps if live.table for dev in live.table.devices}
-    members = [(path, maps[path.dev]) for path in state.snapshot.paths if path.dev in maps]
+def _paths(members: Iterable[PathRow]) -> Iterator[str]:
     yield from _family(
         "mpath_path_state", "stateset", "What the checker found, of paths that are in a map.",
-        (
-            _sample("mpath_path_state", {"path": path.name, "map": name, "mpath_path_state": each.value},
-                    path.health.state is each)
-            for path, name in members for each in _SHOWN
-        ),
+        (row.texts.text("state samples", _states, row) for row in members),
     )  # fmt: skip
     yield from _family(
         "mpath_path_failures", "counter", "How often a path failed.",
-        (
-            _sample("mpath_path_failures_total", {"path": path.name, "map": name}, line.failures)
-            for path, name in members if (line := state.paths.get(path.name)) is not None
-        ),
+        (row.texts.text(("failures", row.line.failures), _failures, row) for row in members),
     )  # fmt: skip
+
+
+def _states(row: PathRow) -> str:
+    labels = _labels(path=_path_name(row), map=row.map.name if row.map else "")
+    return "\n".join(
+        f'mpath_path_state{{{labels},mpath_path_state="{each}"}} {int(row.state is each)}' for each in _SHOWN
+    )  # fmt: skip
+
+
+def _failures(row: PathRow) -> str:
+    labels = _labels(path=_path_name(row), map=row.map.name if row.map else "")
+    return f"mpath_path_failures_total{{{labels}}} {row.line.failures}"
+
+
+def _path_name(row: PathRow) -> str:
+    return row.path.name if row.path is not None else ""
 
 
 _SHOWN = (
@@ -115,32 +123,17 @@ _SHOWN = (
 """The states that last; the others are kept as one of these."""
 
 
-def _maps(state: State) -> Iterator[str]:
-    usable = {path.dev for path in state.snapshot.paths if path.health.state.usable}
-    live = [each for each in state.snapshot.maps if each.table is not None]
+def _maps(maps: Iterable[MapRow]) -> Iterator[str]:
+    live = [row for row in maps if row.map.table is not None]
     yield from _family(
         "mpath_map_paths", "gauge", "Paths of a map, and those of them that can take I/O.",
-        (
-            _sample("mpath_map_paths", {"map": each.name, "wwid": each.wwid, "kind": kind}, number)
-            for each in live if each.table is not None
-            for kind, number in (
-                ("all", len(each.table.devices)), ("usable", len(usable.intersection(each.table.devices))),
-                ("active", sum(path.active for path in each.status.paths) if each.status else 0),
-            )
-        ),
+        (row.texts.text("path samples", _counted, row) for row in live),
     )  # fmt: skip
     yield from _family(
-        "mpath_map_queueing",
-        "gauge",
-        "1 while I/O waits for want of a path instead of failing.",
-        (_sample("mpath_map_queueing", {"map": each.name}, each.table.queues) for each in live if each.table),
-    )
-    yield from _counters(state)
-
-
-def _counters(state: State) -> Iterator[str]:
-    names = {each.wwid: each.name for each in state.snapshot.maps}
-    known = [(names[wwid], line.counters) for wwid, line in state.maps.items() if wwid in names]
+        "mpath_map_queueing", "gauge", "1 while I/O waits for want of a path instead of failing.",
+        (row.texts.text("queueing sample", _queueing, row) for row in live),
+    )  # fmt: skip
+    known = [row for row in maps if row.line is not NO_MAP_LINE]
     for name, attribute, help_ in (
         ("mpath_map_path_faults", "path_faults", "Paths of a map that failed."),
         ("mpath_map_group_switches", "group_switches", "How often a map went to another path group."),
@@ -148,10 +141,25 @@ def _counters(state: State) -> Iterator[str]:
         ("mpath_map_queue_seconds", "queue_seconds", "Seconds for which a map queued for want of a path."),
         ("mpath_map_failures", "failures", "How often queueing came to its end."),
     ):
-        yield from _family(
-            name, "counter", help_,
-            (_sample(f"{name}_total", {"map": map_}, getattr(counters, attribute)) for map_, counters in known),
-        )  # fmt: skip
+        make = partial(_counter, name, attrgetter(attribute))
+        yield from _family(name, "counter", help_, (row.texts.text(name, make, row) for row in known))
+
+
+def _counted(row: MapRow) -> str:
+    labels = _labels(map=row.map.name, wwid=row.map.wwid)
+    numbers = {
+        "all": sum(1 for _ in row.paths), "usable": row.usable, "active": sum(path.active is True for path in row.paths)
+    }  # fmt: skip
+    return "\n".join(f'mpath_map_paths{{{labels},kind="{kind}"}} {number}' for kind, number in numbers.items())
+
+
+def _queueing(row: MapRow) -> str:
+    queues = row.map.table is not None and row.map.table.queues
+    return f"mpath_map_queueing{{{_labels(map=row.map.name)}}} {int(queues)}"
+
+
+def _counter(name: str, value: Callable[[Counters], int], row: MapRow) -> str:
+    return f"{name}_total{{{_labels(map=row.map.name)}}} {value(row.line.counters)}"
 
 
 def _loop(state: State, counts: Counts) -> Iterator[str]:
@@ -163,7 +171,10 @@ def _loop(state: State, counts: Counts) -> Iterator[str]:
     )
     yield from _family(
         "mpath_steps", "counter", "Steps that were tried, by what came of them.",
-        (_sample("mpath_steps_total", {"outcome": name}, counts.steps[name]) for name in ("done", "refused", "lost")),
+        (
+            _sample("mpath_steps_total", _labels(outcome=name), counts.steps[name])
+            for name in ("done", "refused", "lost")
+        ),
     )  # fmt: skip
     for name, kind, help_, value in (
         ("mpath_plan_steps", "gauge", "Steps in the last plan.", counts.planned),
@@ -183,4 +194,4 @@ def _loop(state: State, counts: Counts) -> Iterator[str]:
         ("mpath_snapshot_age_seconds", "gauge", "How old is what replies are made of.", state.now - state.observed_at),
     ):
         suffix = "_total" if kind == "counter" else ""
-        yield from _family(name, kind, help_, [_sample(name + suffix, {}, value)])
+        yield from _family(name, kind, help_, [_sample(name + suffix, "", value)])

@@ -1,14 +1,16 @@
 """The `State` that replies are made of, out of what the daemon knows; made when somebody asks and something changed.
 
 Theory of operation. Something changes with every check, and a host has thousands of paths: so each line is kept with
-what it was made of, and made anew only when that is not the same any more.
+what it was made of, and made anew only when that is not the same any more. With a thousand paths that is still more
+than a client should wait for: where it takes long, a client is shown the state of a moment ago, and as long as clients
+ask, the next one is made before they do, with breaths.
 
 In: world, decisions, memories. Out: a `State`. Nothing is read and nobody is waited for: a reply shows what was known
 when the last event, answer or step came in, and says how old that is.
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any, NamedTuple
 
@@ -42,19 +44,34 @@ from observers.identity_3par import PAGE, volume_name
 from observers.snapshot import DeviceName, Path, Snapshot, Wwid
 
 GOOD_ENOUGH = 1.0
-"""Seconds for which a state may be shown in the midst of a turn though something has changed since."""
+"""Seconds for which a state may be shown though something has changed since: in the midst of a turn, and where to make
+another one would take long. Where that takes so long that it can't be done so often, they are more."""
+
+_SHORT = 0.002
+"""Seconds: while nobody has to wait longer for it, a state is made when somebody asks."""
+
+_PART = 5
+"""At most one part in so many of the time is for making states that nobody has asked for yet."""
+
+_FADES = 0.9
+"""How much of what one state took still counts at the next: a state of which little has changed takes less."""
+
+_SOONEST = 0.1
+"""Seconds between two of these, at least."""
 
 
 class Portraitist:
-    """Makes states, and keeps the last until something changes."""
+    """Makes states, and keeps the last until something changes. `clock`: monotonic seconds."""
 
-    def __init__(self, world: World, decider: Decider) -> None:
-        self._world, self._decider = world, decider
+    def __init__(self, world: World, decider: Decider, *, clock: Callable[[], float]) -> None:
+        self._world, self._decider, self._clock = world, decider, clock
         self._key: _Key | None = None
         """What the last state was made of; the values themselves, as a number of one that is gone may come again."""
         self._state: State | None = None
         self._current_at = self._asked_at = -math.inf
         """When (monotonic seconds) that state was known to be up to date, and when anybody asked for one."""
+        self._took, self._making = 0.0, False
+        """Seconds that it takes to make a state, and whether one is being made."""
         self._wholes = decider.wholes
         self._lines: dict[DeviceName, _Kept] = {}
         self._map_lines_kept: dict[Wwid, _KeptMap] = {}
@@ -62,11 +79,21 @@ class Portraitist:
         self._texts = Kept()
 
     def state(self, daemon: DaemonLine, *, now: float, in_a_hurry: bool = False) -> State:
-        """The world as it is known now; `in_a_hurry`: or as it was a moment ago."""
+        """The world as it is known now; or as it was a moment ago: `in_a_hurry`, or because to find out takes long."""
         self._asked_at, state = now, self._state
-        if state is None or not (in_a_hurry and now < self._current_at + GOOD_ENOUGH):
+        if state is None or not (self._making or self._good_enough(now, in_a_hurry=in_a_hurry)):
             state = self._update(daemon, now, without_pause)
         return replace(state, daemon=daemon, now=now)
+
+    def _good_enough(self, now: float, *, in_a_hurry: bool) -> bool:
+        if not in_a_hurry and self._took < _SHORT:
+            return False
+        return now < self._current_at + max(GOOD_ENOUGH, 4 * self._rest)
+
+    @property
+    def _rest(self) -> float:
+        """Seconds from one state that nobody has asked for to the next."""
+        return max(_SOONEST, _PART * self._took)
 
     def empty(self, daemon: DaemonLine, *, now: float) -> State:
         """Nothing of the world but how old what is known of it is."""
@@ -79,9 +106,18 @@ class Portraitist:
         """Somebody was told that something was done: nobody is shown what was before."""
         self._current_at = -math.inf
 
+    def due(self, now: float) -> float | None:
+        """When a state should be made before somebody asks for it; None: nobody is expected to ask, or need not wait
+        for it."""
+        if self._took < _SHORT or now >= self._asked_at + _LATELY:
+            return None
+        return self._current_at + self._rest
+
     def prepare(self, daemon: DaemonLine, *, now: float, breathe: Breathe) -> None:
-        """After a decision on everything, make the state before somebody asks for it, if anybody has asked lately."""
-        if self._decider.wholes != self._wholes and now < self._asked_at + _LATELY:
+        """Make a state if it is due, or if everything was decided on and somebody has asked lately."""
+        due = self.due(now)
+        decided = self._decider.wholes != self._wholes and now < self._asked_at + _LATELY
+        if decided or (due is not None and due <= now):
             self._update(daemon, now, breathe)
         self._wholes = self._decider.wholes
 
@@ -91,7 +127,12 @@ class Portraitist:
         second = int(now) if any(map(_runs, decider.memory.maps.values())) else 0
         key = _Key(self._world.generation, decider.changes, second, decider.config, decider.orders)
         if state is None or not key.same(self._key):
-            state, self._key = self._made(daemon, now, breathe), key
+            began, self._making = self._clock(), True
+            try:
+                state, self._key = self._made(daemon, now, breathe), key
+            finally:
+                self._making = False
+            self._took = max(self._clock() - began, _FADES * self._took)
         self._state = state = replace(state, observed_at=self._world.looked_at)
         self._current_at = now
         return state
@@ -114,7 +155,7 @@ class Portraitist:
             kept=self._texts,
         )
         breathe()
-        map_rows(state, still_rows(state))
+        map_rows(state, still_rows(state, breathe=breathe), breathe=breathe)
         return state
 
     def _due(self, dev: DevT) -> float | None:

@@ -135,7 +135,7 @@ class Service:
         self.samples = Samples(world=self.world, checks=self.checks, lanes=self.lanes)
         self.md = MdService(host, self.executor, self.teller)
         self.noticer = Noticer(self.world, self.reconciler, self.checks, self.watch, self.counts)
-        self.portraitist = Portraitist(self.world, self.decider)
+        self.portraitist = Portraitist(self.world, self.decider, clock=self.clock)
         self.loop = Loop(
             selector, self.reconciler, (self.executor.finished, self._sampled), clock=host.monotonic,
             on_round=self._round_over, pause=host.sleep, on_defect=self.teller.defect,
@@ -178,7 +178,11 @@ class Service:
             Chore(self.md.due, self.md.turn),
             Chore(self._watchdog_due, self._alive),
             Chore(awaiting.due, awaiting.turn),
+            Chore(lambda: self.portraitist.due(self.clock()), self._prepare),
         ])  # fmt: skip
+
+    def _prepare(self, now: float) -> None:
+        self.portraitist.prepare(self._daemon_line(), now=now, breathe=self.breaths)
 
     def _sample(self, now: float) -> None:
         began = self.clock()
@@ -264,7 +268,7 @@ class Service:
         while self._put_off:
             self.asked(self._put_off.popleft())
         self.executor.turn()
-        self.portraitist.prepare(self._daemon_line(), now=now, breathe=self.breaths)
+        self._prepare(now)
         if self.server is not None:
             self.server.expire(now)
         if not self._ready and not self.checks.expecting and self.reconciler.at_rest(None):
@@ -317,11 +321,11 @@ class Service:
         reply = partial(self._reply_done, server, asked)
         begun = self.executor.execute(answer, reply, now=now, asked=asked.text.strip())
         if not (begun or self.reserving.execute(answer, reply)):
-            self._execute(answer, reply, lambda: self._quit(server, asked), now)
+            self._execute(answer, partial(server.reply, asked), lambda: self._quit(server, asked), now)
 
     def _state_for(self, command: Command, now: float) -> State:
         """What a command is answered from."""
-        if command.verb in replies.ABOUT_THE_DAEMON:
+        if command.verb in replies.WITHOUT_A_LOOK:
             return self.portraitist.empty(self._daemon_line(), now=now)
         return self.state(now)
 

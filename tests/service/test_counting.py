@@ -37,6 +37,11 @@ def test_checks_are_counted_with_what_they_took(daemon: Virtual) -> None:
     assert metric(daemon, "mpath_check_seconds_count") > before
 
 
+def test_large_counts_are_told_to_the_last_digit(daemon: Virtual) -> None:
+    daemon.service.counts.uevents = 12_345_678
+    assert metric(daemon, "mpath_uevents_total") == 12_345_678
+
+
 def test_a_check_that_gets_no_answer_counts_with_its_whole_time(daemon: Virtual) -> None:
     daemon.live(10)
     assert metric(daemon, "mpath_check_seconds_sum") < 1

@@ -1,6 +1,9 @@
 """What replies are made of, out of what the daemon knows."""
 
 from dataclasses import replace
+from itertools import count
+
+import pytest
 
 from controller.sandbox.host import SandboxHost
 from controller.sandbox.scenario import load_scenario
@@ -89,3 +92,63 @@ def test_a_path_whose_state_is_not_its_last_answer_is_the_same_value_again() -> 
     service.world.generation += 1
     other = {path.name: path for path in service.state(service.clock()).snapshot.paths}
     assert all(one[name] is other[name] for name in one)
+
+
+def shown_volumes(daemon: Virtual) -> dict[str, str]:
+    return dict(line.split() for line in daemon.ask('show paths raw format "%d %g"').splitlines())
+
+
+def answer_with_a_volume(daemon: Virtual, name: str) -> None:
+    known = daemon.service.world.path(DeviceName("sdb"))
+    assert known is not None
+    daemon.service.world.answered(replace(known, vendor_pages={"c0": page(name.encode())}))
+
+
+@pytest.fixture
+def laborious(monkeypatch: pytest.MonkeyPatch) -> Virtual:
+    """A daemon with so many paths, as it seems, that to make a state takes a twentieth of a second."""
+    daemon = steady()
+    moments = count()
+    monkeypatch.setattr(daemon.service.portraitist, "_clock", lambda: next(moments) * 0.05)
+    answer_with_a_volume(daemon, "before")
+    assert shown_volumes(daemon)["sdb"] == "before"
+    return daemon
+
+
+def test_where_to_make_a_state_takes_long_nobody_waits_for_it_who_asks_again(laborious: Virtual) -> None:
+    answer_with_a_volume(laborious, "after")
+    assert shown_volumes(laborious)["sdb"] == "before"
+    laborious.live(1)
+    assert shown_volumes(laborious)["sdb"] == "after"
+
+
+def test_the_next_state_is_made_before_somebody_asks_for_it(laborious: Virtual) -> None:
+    made = laborious.service.portraitist
+    answer_with_a_volume(laborious, "after")
+    laborious.live(1)
+    known = next(path for path in made._state.snapshot.paths if path.name == "sdb")  # type: ignore[union-attr]
+    assert known.vendor_pages == {"c0": page(b"after")}
+
+
+def test_as_long_as_nobody_asks_no_state_is_made(laborious: Virtual) -> None:
+    laborious.live(10)
+    made = laborious.service.portraitist
+    before = made._state
+    answer_with_a_volume(laborious, "after")
+    laborious.live(10)
+    assert made._state is before
+    assert made.due(laborious.service.clock()) is None
+    assert shown_volumes(laborious)["sdb"] == "after"
+
+
+def test_who_was_told_that_it_is_done_is_shown_it(laborious: Virtual) -> None:
+    answer_with_a_volume(laborious, "after")
+    assert laborious.ask("fail path sdd") == "ok\n"
+    assert shown_volumes(laborious)["sdb"] == "after"
+
+
+def test_what_is_only_ordered_makes_no_state(laborious: Virtual, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[object] = []
+    monkeypatch.setattr(laborious.service.portraitist, "state", lambda *_, **__: asked.append(1))
+    assert laborious.ask("reconfigure") == "ok\n"
+    assert not asked
