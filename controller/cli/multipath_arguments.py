@@ -42,8 +42,8 @@ class Job(Enum):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Invocation:
     """A command line. `device`: as it is written; empty: none. `of_udev`: asked by `-u` or `-U`. `retries`: of a
-    removal, -R. `policy`: -p, empty: none is forced. `all_foreign`: also those maps of the kernel's own that the
-    configuration leaves out."""
+    removal, -R; None: as it is configured. `policy`: -p, empty: none is forced. `all_foreign`: also those maps of the
+    kernel's own that the configuration leaves out."""
 
     job: Job = Job.CREATE
     device: str = ""
@@ -56,7 +56,7 @@ class Invocation:
     allow_queueing: bool = False
     all_foreign: bool = False
     policy: str = ""
-    retries: int = 0
+    retries: int | None = None
 
 
 class Misused(Exception):

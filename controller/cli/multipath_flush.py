@@ -14,7 +14,9 @@ from actuators.steps import Lost, MapRef, Outcome, Refused, SetQueueing, UdevFla
 from controller.cli.multipath_arguments import Job
 from controller.cli.multipath_program import FAIL, OK, Subject
 from controller.cli.multipath_usable import mapped
-from observers import devicemapper, system
+from controller.client import patience
+from observers import config_files, devicemapper, system
+from observers.config_files import Places
 from observers.dmtable import DevT
 from observers.errors import InputError, MpathError
 from observers.host import Host
@@ -38,7 +40,15 @@ def flush(host: Host, subject: Subject) -> int:
     except MpathError as error:
         subject.say(0, str(error))
         return FAIL
-    return FAIL if [live for live in chosen if not _removed(host, live, others, subject)] else OK
+    tries = 1 + _retries(host, subject)
+    return FAIL if [live for live in chosen if not _removed(host, live, others, subject, tries)] else OK
+
+
+def _retries(host: Host, subject: Subject) -> int:
+    if subject.invocation.retries is not None:
+        return subject.invocation.retries
+    texts = config_files.observe(host, Places()).configuration
+    return patience.retries(each.text.encode("utf-8", "surrogateescape") for each in texts)
 
 
 def _chosen(host: Host, subject: Subject) -> tuple[Iterable[Map], tuple[DmDevice, ...]]:
@@ -59,20 +69,20 @@ def _node(dev: DevT) -> str:
     return f"dm-{dev.partition(':')[2]}"
 
 
-def _removed(host: Host, live: Map, others: tuple[DmDevice, ...], subject: Subject) -> bool:
-    """Remove a map, as often as is wanted: whether it is gone."""
+def _removed(host: Host, live: Map, others: tuple[DmDevice, ...], subject: Subject, tries: int) -> bool:
+    """Remove a map, and try again if it is in use: whether it is gone."""
     ref, trouble = MapRef(live.uuid, live.name), ""
     users = set(live.holders) - {_node(each.dev) for each in partitions_of(ref, others)}
     if users:
         subject.say(1, f"{live.name}: map or partition in use, by {', '.join(sorted(users))}")
         return False
-    for _ in range(subject.invocation.retries + 1):
+    for number in range(tries):
+        host.sleep(_TRY_AGAIN_AFTER if number else 0.0)
         trouble = _tried(host, live, ref, others)
         if not trouble:
             return True
         if live.table is not None and live.table.queues:
             _queue(host, ref, queue=True)
-        host.sleep(_TRY_AGAIN_AFTER if subject.invocation.retries else 0.0)
     subject.say(1, f"{live.name}: {trouble}")
     return False
 

@@ -151,6 +151,8 @@ _TRY_AGAIN_AFTER = 1.0  # seconds
 def _delegated(subject: Subject) -> int | None:
     """The exit status of what the daemon did; None: nobody did it yet."""
     command, retries = command_for(subject), subject.invocation.retries
+    if command and retries is None:
+        retries = patience.configured_retries()
     while command:
         try:
             reply = _reply(command)
@@ -162,7 +164,7 @@ def _delegated(subject: Subject) -> int | None:
         if reply == f"{wire.FAILED}timeout\n":
             return None
         failed = reply.startswith(wire.FAILED)
-        if not failed or retries == 0:
+        if not failed or not retries:
             if reply != "ok\n":
                 sys.stdout.write(reply.removeprefix(wire.FAILED) or reply)
             return FAIL if failed else OK

@@ -1,4 +1,4 @@
-"""How long clients wait: the one keyword that they look for."""
+"""How long clients wait and how often they try: the keywords that they look for."""
 
 from pathlib import Path
 
@@ -33,3 +33,22 @@ def test_a_drop_in_comes_after_the_main_file(tmp_path: Path) -> None:
     (tmp_path / "conf.d/b.conf.off").write_text("uxsock_timeout 9000\n")
     assert patience.configured(str(tmp_path / "main"), str(tmp_path / "conf.d")) == pytest.approx(8.1)
     assert patience.configured(str(tmp_path / "none"), str(tmp_path / "none")) == pytest.approx(4.1)
+
+
+@pytest.mark.parametrize(
+    ("texts", "expected"),
+    [
+        ([b""], 0),
+        ([b"defaults {\n\tremove_retries 3\n}\n"], 3),
+        ([b"remove_retries 3\n", b"remove_retries 1\n"], 1),
+        ([b"remove_retries often\n"], 0),
+        ([b"uxsock_timeout 7000\n"], 0),
+    ],
+)
+def test_how_often_a_removal_is_tried_again(texts: list[bytes], expected: int) -> None:
+    assert patience.retries(texts) == expected
+
+
+def test_how_often_this_host_tries_again(tmp_path: Path) -> None:
+    (tmp_path / "main").write_text("remove_retries 2\n")
+    assert patience.configured_retries(str(tmp_path / "main"), str(tmp_path / "none")) == 2

@@ -16,7 +16,7 @@ from controller.cli.multipath_arguments import VERSION, Invocation, Job, Kind, M
         (["-l", "l"], Invocation(job=Job.LIST, device="l")),
         (["-ll", "-d"], Invocation(job=Job.LIST_ALL)),
         (["-v3", "-R3", "-f", "x"], Invocation(job=Job.FLUSH, device="x", verbosity=3, retries=3)),
-        (["-R", "x", "-F"], Invocation(job=Job.FLUSH_ALL)),
+        (["-R", "x", "-F"], Invocation(job=Job.FLUSH_ALL, retries=0)),
         (["-f x"], Misused),  # as one word it is a cluster of options
         (["-r", "-D", "-B", "-q"], Invocation(
             force_reload=True, never_delegate=True, bindings_read_only=True, allow_queueing=True)),

@@ -4,6 +4,8 @@ import errno
 
 import pytest
 
+from actuators.steps import Refused
+from controller.cli import multipath_flush
 from controller.runtime import cycle
 from controller.sandbox.host import SandboxHost
 from tests.programs.hosts import CONFIG, DATA, LOGS, Said, file, multipath, san
@@ -179,6 +181,28 @@ def test_a_map_is_removed_by_its_name_and_all_are() -> None:
 def test_a_name_of_no_map_can_not_be_removed() -> None:
     said = multipath(made(), "-f", "nosuch")
     assert (said.status, said.err.partition(" | ")[2]) == (1, "nosuch is not a multipath device\n")
+
+
+RETRYING = CONFIG.replace("find_multipaths off", "find_multipaths off\n\tremove_retries 3")
+
+
+@pytest.mark.parametrize(
+    ("config", "arguments", "seconds"),
+    [(CONFIG, (), 0), (RETRYING, (), 3), (RETRYING, ("-R1",), 1), (CONFIG, ("-R2",), 2)],
+)
+def test_the_removal_of_a_map_in_use_is_tried_again_as_often_as_configured_or_said(
+    monkeypatch: pytest.MonkeyPatch, config: str, arguments: tuple[str, ...], seconds: int
+) -> None:
+    host, tries = made(config=config), list[float]()
+
+    def refuse(*_: object, **__: object) -> Refused:
+        tries.append(host.monotonic())
+        return Refused(errno.EBUSY, "it is open twice")
+
+    monkeypatch.setattr(multipath_flush, "flush_map", refuse)
+    said = multipath(host, *arguments, "-f", "data")
+    assert (said.status, said.err.partition(" | ")[2]) == (1, "data: it is open twice\n")
+    assert [int(at - tries[0]) for at in tries] == list(range(seconds + 1))
 
 
 # ---- the wwids file
