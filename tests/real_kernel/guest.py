@@ -29,6 +29,12 @@ STRACE = "strace -f --seccomp-bpf -e trace=ioctl -P /dev/mapper/control -o /tmp/
 CONF = "/etc/multipath.conf"
 
 
+_RECORDS = (
+    "dmsetup info -c --noheadings --separator ' ' -o name,major,minor -S 'uuid=~^mpath-' | "
+    "while read -r name major minor; do echo $name $(stat -c %.Y /run/udev/data/b$major:$minor); done"
+)
+
+
 @dataclass(frozen=True, slots=True)
 class DmMap:
     """A multipath map as dmsetup shows it: the words after `multipath` in its table and its status."""
@@ -143,6 +149,15 @@ class Guest:
                 suspended=suspended == "Suspended", loaded=loaded.strip(), event_number=int(events),
             )  # fmt: skip
         return found
+
+    def loaded(self) -> dict[str, tuple[object, ...]]:
+        """What changes of a map once a table is loaded, even the same one: udev is told of that, and writes its record
+        anew."""
+        self.sh("udevadm settle --timeout=300")
+        records = dict(line.split() for line in self.sh(_RECORDS).splitlines())
+        return {
+            name: (each.table, each.event_number, each.uuid, records[name]) for name, each in self.maps().items()
+        }  # fmt: skip
 
     def assert_settled(self) -> None:
         """No map is suspended, each has its table and no second one, every node is there."""

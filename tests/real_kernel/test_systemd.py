@@ -13,7 +13,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.real_kernel import installed, rigs
-from tests.real_kernel.guest import DmMap, Guest
+from tests.real_kernel.guest import Guest
 from tests.vm.errors import CommandFailed
 
 pytestmark = pytest.mark.vm
@@ -81,12 +81,6 @@ class System:
         """Wait until dm uses so many paths."""
         self.wait_until(f"[ $(dmsetup status --noflush {NAME} | grep -Eo ' [0-9]+:[0-9]+ A ' | wc -l) -eq {count} ]")
 
-    def left_alone(self) -> tuple[object, ...]:
-        """What changes once a table is loaded, even the same one: udev is told of that, and writes its record anew."""
-        number = f"dmsetup info -c --noheadings --separator : -o major,minor {NAME}"
-        record = self.guest.sh(f"udevadm settle; stat -c %.Y /run/udev/data/b$({number})")
-        return as_loaded(self.guest.maps()), record
-
     def explain(self, disk: str) -> str:
         """What is known of a disk, for failures."""
         told = "journalctl -b -q --no-pager -o short-monotonic | grep -E 'udev|multipath'"
@@ -110,10 +104,6 @@ def system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
         made = System(guest)
         made.wait_until("systemctl -q is-active basic.target || systemctl -q is-active emergency.target")
         yield made
-
-
-def as_loaded(maps: dict[str, DmMap]) -> dict[str, tuple[object, ...]]:
-    return {name: (each.table, each.event_number, each.uuid) for name, each in maps.items()}
 
 
 def test_at_boot_the_map_is_there_for_what_is_to_be_mounted(system: System) -> None:
@@ -192,10 +182,10 @@ def test_a_reload_reads_the_configuration_and_keeps_the_process(system: System) 
 def test_a_reload_of_the_same_configuration_leaves_the_map_alone(system: System) -> None:
     guest = system.guest
     guest.sh(READ)
-    before, told, cycle = system.left_alone(), int(guest.sh(RELOADS)), int(guest.sh(CYCLE))
+    before, told, cycle = guest.loaded(), int(guest.sh(RELOADS)), int(guest.sh(CYCLE))
     guest.sh("systemctl reload mpathctl")
     system.wait_until(f"[ $({RELOADS}) -gt {told} ] && [ $({CYCLE}) -gt {cycle} ]")
-    assert system.left_alone() == before
+    assert guest.loaded() == before
 
 
 def test_the_watchdog_is_fed(system: System) -> None:
@@ -209,25 +199,25 @@ def test_the_watchdog_is_fed(system: System) -> None:
 def test_killed_it_is_started_again_and_takes_over_without_loading_a_table(system: System) -> None:
     guest, pid = system.guest, system.pid
     guest.sh(READ)
-    before = system.left_alone()
+    before = guest.loaded()
     guest.sh("systemctl kill -s KILL mpathctl")
     system.wait_until("[ $(systemctl show mpathctl -p NRestarts --value) = 1 ] && systemctl -q is-active mpathctl")
     assert system.pid != pid
-    assert system.left_alone() == before
+    assert guest.loaded() == before
 
 
 def test_hanging_it_is_killed_and_the_next_one_watches_over_the_maps(system: System) -> None:
     guest, pid = system.guest, system.pid
     restarts = int(system.show("NRestarts")["NRestarts"])
     guest.sh(READ)
-    before = system.left_alone()
+    before = guest.loaded()
     guest.sh(f"kill -STOP {pid}")
     guest.sh(READ)  # what works needs no daemon
     again = f"[ $(systemctl show mpathctl -p NRestarts --value) = {restarts + 1} ]"
     system.wait_until(f"{again} && systemctl -q is-active mpathctl")
     system.wait_until("journalctl -b -q -u mpathctl | grep -q \"Failed with result 'watchdog'\"")
     assert system.pid != pid
-    assert system.left_alone() == before
+    assert guest.loaded() == before
     guest.set_state("sda", "offline")
     system.wait_working(1)
     system.wait_until(f"journalctl -b -q -o json MPATH_PATH=sda _PID={system.pid} | grep -q 'up -> down'")
