@@ -11,7 +11,7 @@ In: the time. Out: nothing. It must never take an event, nor let a defect of a b
 
 from collections.abc import Callable
 
-EVERY = 0.001
+EVERY = 0.0005
 """Seconds of work between two breaths, at least."""
 
 LONGEST = 0.005

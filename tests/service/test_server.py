@@ -115,12 +115,12 @@ def test_a_reply_larger_than_a_socket_holds_waits_for_its_reader_only(daemon: Da
     with client(daemon) as lazy, client(daemon) as other:
         lazy.sendall(encode_message("all"))
         daemon.until(lambda: bool(daemon.asked))
-        daemon.server.reply(daemon.asked[0], "x" * 4_000_000)
+        daemon.server.reply(daemon.asked[0], "x" * 16_000_000)
         daemon.silent = False
         other.sendall(encode_message("me"))
         assert reply(daemon, other) == "meme"
         received = 0
-        while received < 4_000_009:
+        while received < 16_000_009:
             daemon.settle()
             received += len(lazy.recv(1 << 20))
         daemon.settle()
@@ -131,7 +131,7 @@ def test_a_client_that_reads_nothing_is_given_up(daemon: Daemon) -> None:
     with client(daemon) as peer:
         peer.sendall(encode_message("all"))
         daemon.until(lambda: bool(daemon.asked))
-        daemon.server.reply(daemon.asked[0], "x" * 4_000_000)
+        daemon.server.reply(daemon.asked[0], "x" * 16_000_000)
         assert daemon.server.wake_at is not None
         daemon.now = daemon.server.wake_at
         daemon.server.expire(daemon.now)
