@@ -138,6 +138,21 @@ def _of_map(say: Callable[[MapRow], str]) -> Read:
     return read
 
 
+def _kept(name: str, say: Callable[[State], str]) -> Read:
+    """A reply that takes long to write, and is the same until something is seen, decided or configured otherwise."""
+
+    def read(state: State, _: Arguments) -> str:
+        of = (state.snapshot, state.desired, state.config, state.paths, state.others)
+        return state.kept.made(name, of, lambda: say(state))
+
+    return read
+
+
+def _kept_config(state: State, _: Arguments) -> str:
+    """It is long, and hardly ever another one."""
+    return state.kept.made("config", (state.config,), lambda: status.config(state))
+
+
 def _key(row: MapRow) -> str:
     line = row.line
     return f"{line.reservation_key:#x}{':aptpl' if line.aptpl else ''}" if line.reservation_key else "none"
@@ -162,16 +177,16 @@ READS: Mapping[Verb, Read] = {
     Verb.LIST_MAP_FORMAT: _one_map,
     Verb.LIST_MAP_RAW: _one_map,
     Verb.LIST_MAP_JSON: _map_json,
-    Verb.LIST_CONFIG_LOCAL: lambda state, _: status.config_local(state, still_rows(state)),
-    Verb.LIST_CONFIG: lambda state, _: status.config(state),
+    Verb.LIST_CONFIG_LOCAL: _kept("config local", lambda state: status.config_local(state, still_rows(state))),
+    Verb.LIST_CONFIG: _kept_config,
     Verb.LIST_BLACKLIST: lambda state, _: status.blacklist(state.config),
-    Verb.LIST_DEVICES: lambda state, _: status.devices(state, still_rows(state)),
+    Verb.LIST_DEVICES: _kept("devices", lambda state: status.devices(state, still_rows(state))),
     Verb.LIST_WILDCARDS: lambda _state, _arguments: wildcards.LIST,
     Verb.GET_PR_STATUS: _of_map(lambda row: row.line.reserved),
     Verb.GET_PR_KEY: _of_map(_key),
     Verb.GET_PR_HOLD: _of_map(lambda row: row.line.held),
     Verb.LIST_AGE: lambda state, _: status.age(state),
-    Verb.LIST_TREE: lambda state, _: picture.draw(state.snapshot, state.desired, picture.UNICODE),
+    Verb.LIST_TREE: _kept("tree", lambda state: picture.draw(state.snapshot, state.desired, picture.UNICODE)),
 }
 
 

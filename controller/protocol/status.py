@@ -96,9 +96,11 @@ def devices(state: State, paths: Sequence[PathRow]) -> str:
     """The reply to `show devices`: all block devices, and whether they are paths. A path has one blank more."""
     known = {row.path.name for row in paths if row.path is not None}
     rules = Blacklist(state.config)
+    once: dict[DeviceName, OtherDevice] = {}
+    for each in _block_devices(state):
+        once.setdefault(each.name, each)
     lines = (
-        f"    {each.name} {MONITORED if each.name in known else _unmonitored(each, rules)}\n"
-        for each in _block_devices(state)
+        f"    {each.name} {MONITORED if each.name in known else _unmonitored(each, rules)}\n" for each in once.values()
     )
     return "available block devices:\n" + "".join(lines)
 

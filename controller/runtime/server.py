@@ -4,8 +4,9 @@ Theory of operation. `protocol.frames.Connection` knows what bytes mean; this mo
 waiting. All sockets are in a selector of their own, which is one descriptor for the loop: so they can also be looked at
 by themselves, in the midst of something else (`poll`). A client that does not read, sends half a request or floods is
 left with its own full socket. Connections are few enough to go through all of them once a turn for their deadlines.
-When all places are taken, whoever has most connections loses the one that has been idle the longest, and some places
-are kept for root: so no user, nor many users with one connection each, can keep the administrator out. Likewise when no
+When all places are taken, whoever has most connections loses the one that has been idle the longest, or one with half
+a request, or any; and some places are kept for root: so no user, nor many users with one connection each, can keep the
+administrator out, nor one user all others. Users are served by turns, one connection each. Likewise when no
 descriptor is left for another connection; if nobody is idle then, nobody is taken for a while, for a listening socket
 stays readable until somebody is.
 
@@ -19,12 +20,14 @@ import os
 import selectors
 import socket
 import struct
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
+from operator import itemgetter
 
 from controller.protocol.frames import Connection, Phase, Request
+from controller.runtime.turns import Turns
 
 PLACES = 1024
 """Connections at a time; each costs some KiB."""
@@ -40,6 +43,15 @@ _ACCEPTED_AT_ONCE = 64
 
 _LOOKS = 4
 """How often the sockets are looked at in one turn: a client comes, asks, and reads its reply in two parts."""
+
+_LOOK_EVERY = 0.005
+"""Seconds after which it is seen who else wants something, while there are some whose turn has not come."""
+
+_NOBODY = -1
+"""In the place of a user id: listening sockets, and who has not been taken yet."""
+
+_FAIR = 16
+"""Connections that a user may have in any case."""
 
 _BUFFER = 4 << 20
 """Bytes of replies that the kernel keeps for a client of root's: the topology of some thousand paths."""
@@ -58,6 +70,10 @@ _CREDENTIALS = struct.Struct("3i")
 
 _READ = selectors.EVENT_READ
 _WRITE = selectors.EVENT_WRITE
+
+
+_Handler = tuple[int, int, Callable[[int], None]]
+"""Whose a socket is, its number, and who is told what it is ready for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,8 +108,10 @@ class Server:
         places: int = PLACES,
     ) -> None:
         self._selector, self._clock, self._on_asked = selectors.EpollSelector(), clock, on_asked
-        self._ready_ones: deque[tuple[Callable[[int], None], int]] = deque()
-        """Sockets with something to read or room to write, whose turn has not come."""
+        self._turns: Turns[tuple[Callable[[int], None], int]] = Turns()
+        """Sockets with something to read or room to write, whose turn has not come, by the users that they are of."""
+        self._look_at = 0.0
+        """When (monotonic seconds) all sockets are looked at again though somebody's turn has not come."""
         self.timeout = timeout
         self._places = places
         self._clients: dict[int, _Client] = {}
@@ -118,22 +136,31 @@ class Server:
         """Serve those who want something now, one at least and others as long as it is not `until`: the rest comes
         first the next time. Whoever has come with a request need not wait for that. It does not wait."""
         for _ in range(_LOOKS):
-            if not self._ready_ones:
-                self._ready_ones.extend((key.data, events) for key, events in self._selector.select(0))
-            if not self._ready_ones:
+            if not self._turns or self._clock() >= self._look_at:
+                self._look()
+            if not self._turns:
                 return
-            while self._ready_ones:
-                serve, events = self._ready_ones.popleft()
+            while self._turns:
+                serve, events = self._turns.take()
                 serve(events)
-                if self._clock() >= until:
+                now = self._clock()
+                if now >= until:
                     return
+                if now >= self._look_at:
+                    self._look()
+
+    def _look(self) -> None:
+        for key, events in self._selector.select(0):
+            owner, number, serve = key.data
+            self._turns.add(owner, number, (serve, events))
+        self._look_at = self._clock() + _LOOK_EVERY
 
     # ---- coming
 
     def _listen(self) -> None:
         self._resume_at = None
-        for listener in self._listeners:
-            self._selector.register(listener, _READ, self._accepter(listener))
+        for number, listener in enumerate(self._listeners, 1):
+            self._selector.register(listener, _READ, (_NOBODY, -number, self._accepter(listener)))
 
     def _pause(self) -> None:
         if self._resume_at is None:
@@ -151,7 +178,7 @@ class Server:
             except OSError as error:
                 if error.errno not in _SHORT or number:  # nobody is left; the kernel needs a descriptor to say so
                     return
-                if not self._ended_idle():
+                if not (self._ended_idle() or self._ended_greedy(_NOBODY)):
                     self._pause()
                     return
             else:
@@ -174,12 +201,12 @@ class Server:
                 arrived.setsockopt(socket.SOL_SOCKET, _SO_SNDBUFFORCE, _BUFFER)
         connection = Connection(timeout=self.timeout, patience=PATIENCE)
         self._clients[number] = _Client(arrived, uid, connection, self._clock(), _READ)
-        self._selector.register(arrived, _READ, lambda events: self._ready(number, events))
+        self._selector.register(arrived, _READ, self._handler(number))
 
     def _room_for(self, uid: int) -> bool:
         """Whether there is a place, or one can be made."""
         limit = self._places if uid == 0 else self._places - FOR_ROOT
-        return len(self._clients) < limit or self._ended_idle()
+        return len(self._clients) < limit or self._ended_idle() or self._ended_greedy(uid)
 
     def _ended_idle(self) -> bool:
         """End an idle connection of whoever has most connections; whether there was one."""
@@ -188,6 +215,18 @@ class Server:
         if not idle:
             return False
         number, _ = max(idle, key=lambda item: (counts[item[1].uid], -item[1].last))
+        self._end(number)
+        return True
+
+    def _ended_greedy(self, uid: int) -> bool:
+        """End a connection of another user than root who has more than a fair part of them, and more than this one;
+        half a request first, then the one that was quiet the longest. Whether there was one."""
+        counts = Counter(client.uid for client in self._clients.values() if client.uid != 0)
+        greedy, most = max(counts.items(), key=itemgetter(1), default=(uid, 0))
+        if greedy == uid or most <= max(counts[uid], _FAIR):
+            return False
+        theirs = [(number, each) for number, each in self._clients.items() if each.uid == greedy]
+        number, _ = min(theirs, key=lambda item: (item[1].connection.phase is not Phase.TEXT, item[1].last))
         self._end(number)
         return True
 
@@ -259,8 +298,8 @@ class Server:
             self._selector.modify(client.socket, events, data)
         client.events = events
 
-    def _handler(self, number: int) -> Callable[[int], None]:
-        return lambda events: self._ready(number, events)
+    def _handler(self, number: int) -> _Handler:
+        return self._clients[number].uid, number, lambda events: self._ready(number, events)
 
     # ---- going
 

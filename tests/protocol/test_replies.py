@@ -368,6 +368,14 @@ def test_maps_of_the_kernel_are_not_in_json_and_are_no_maps_for_commands() -> No
     assert said(with_foreign("nvme"), "show map nvme0n1 json") == "fail\ndevice not found\n"
 
 
+def test_a_block_device_is_listed_once_also_if_it_is_known_twice() -> None:
+    state = with_foreign("nvme")
+    known = [DeviceName(each.name) for each in state.snapshot.foreign_maps]
+    hidden = [path.name for each in state.snapshot.foreign_maps for path in each.paths]
+    again = (*(OtherDevice(name) for name in known), *(OtherDevice(name, hidden=True) for name in hidden))
+    assert said(replace(state, others=(*state.others, *again)), "show devices") == said(state, "show devices")
+
+
 @pytest.mark.parametrize(
     ("rule", "status"), [("nvme", "foreign, monitored"), ("NONE", "devnode whitelisted, unmonitored")]
 )

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from controller.protocol.frames import encode_message
+from controller.runtime import server
 from controller.runtime.server import FOR_ROOT, Asked, Server, listen
 
 PATIENCE = 20.0
@@ -142,8 +143,8 @@ def test_a_client_that_reads_nothing_is_given_up(daemon: Daemon) -> None:
 def test_what_is_no_request_ends_the_connection(daemon: Daemon, bytes_sent: bytes) -> None:
     with client(daemon) as peer:
         peer.sendall(bytes_sent)
-        daemon.until(lambda: len(daemon.server) == 1)
-        daemon.until(lambda: len(daemon.server) == 0)
+        daemon.settle()
+        assert len(daemon.server) == 0
         assert gone(peer)
 
 
@@ -181,6 +182,76 @@ def test_when_all_places_are_taken_the_longest_idle_goes(tmp_path: Path) -> None
     for peer in peers:
         peer.close()
     daemon.server.close()
+
+
+class Users:
+    """Who a client is said to be that is taken now."""
+
+    def __init__(self) -> None:
+        self.uid = GREEDY
+
+    def unpack(self, _: bytes) -> tuple[int, int, int]:
+        return 1, self.uid, self.uid
+
+    size = 12
+
+
+GREEDY, MODEST = 65534, 65533
+
+
+@pytest.fixture
+def users(monkeypatch: pytest.MonkeyPatch) -> Users:
+    made = Users()
+    monkeypatch.setattr(server, "_CREDENTIALS", made)
+    return made
+
+
+@pytest.mark.parametrize("sent", [b"", struct.pack("@N", 12) + b"show"], ids=["idle", "half a request"])
+def test_a_user_who_takes_all_places_keeps_nobody_out(tmp_path: Path, users: Users, sent: bytes) -> None:
+    daemon = Daemon(str(tmp_path / "socket"), places=FOR_ROOT + 20)
+    peers = []
+    for _ in range(20):
+        peers.append(client(daemon))
+        daemon.settle()
+        peers[-1].sendall(sent)
+        daemon.settle()
+    users.uid = MODEST
+    with client(daemon) as modest:
+        modest.sendall(encode_message("me"))
+        assert reply(daemon, modest) == "meme"
+        assert len(daemon.server) == 20
+    for peer in peers:
+        peer.close()
+    daemon.server.close()
+
+
+def test_a_user_with_few_connections_loses_none_of_them_for_others(tmp_path: Path, users: Users) -> None:
+    daemon = Daemon(str(tmp_path / "socket"), places=FOR_ROOT + 2)
+    daemon.silent = True
+    with client(daemon) as one, client(daemon) as other:
+        for peer in (one, other):
+            peer.sendall(encode_message("x"))
+        daemon.until(lambda: len(daemon.asked) == 2)
+        users.uid = MODEST
+        with client(daemon) as late:
+            daemon.settle()
+            assert gone(late)
+        assert len(daemon.server) == 2
+    daemon.server.close()
+
+
+def test_users_are_served_by_turns(daemon: Daemon, users: Users) -> None:
+    peers = [client(daemon) for _ in range(5)]
+    daemon.until(lambda: len(daemon.server) == 5)
+    users.uid = MODEST
+    peers.append(client(daemon))
+    daemon.until(lambda: len(daemon.server) == 6)
+    for peer in peers:
+        peer.sendall(encode_message("x"))
+    daemon.until(lambda: len(daemon.asked) == 6)
+    assert [asked.uid for asked in daemon.asked][:3] == [GREEDY, MODEST, GREEDY]
+    for peer in peers:
+        peer.close()
 
 
 def test_a_thousand_clients_are_served(tmp_path: Path) -> None:
