@@ -95,6 +95,14 @@ def _map_table(state: State, format_: str, *, raw: bool = False) -> str:
     return tables.table(format_, *_all_maps(state), raw=raw)
 
 
+def _paths(state: State, _: Arguments) -> str:
+    rows = still_rows(state)
+    if not rows or any(each.paths for each in _foreign(state)):
+        return _path_table(state, tables.PATHS_FORMAT)
+    fleeting = wildcards.PATH[tables.PATHS_FLEETING].at
+    return tables.kept_path_table(rows, wildcards.PATH, list(map(fleeting, rows, ticks(state))) if fleeting else [])
+
+
 def _one_path(state: State, arguments: Arguments) -> str:
     row = _path(state, arguments)
     return tables.line(row, wildcards.PATH, tables.PATH_FORMAT) if row else Result.NOT_FOUND
@@ -111,6 +119,8 @@ def _one_map(state: State, arguments: Arguments) -> str:
 
 def _topology(state: State, _: Arguments) -> str:
     paths, others = still_rows(state), _foreign(state)
+    if not others:
+        return topology.topology(map_rows(state, paths), paths)
     parts = kept_part(paths, wildcards.PATH), part([path for each in others for path in each.paths], foreign.PATH)
     lines = tables.rows_in_columns(topology.PATH_FORMAT, *parts)
     theirs = iter(lines[len(paths) :])
@@ -159,7 +169,7 @@ def _key(row: MapRow) -> str:
 
 
 READS: Mapping[Verb, Read] = {
-    Verb.LIST_PATHS: lambda state, _: _path_table(state, tables.PATHS_FORMAT),
+    Verb.LIST_PATHS: _paths,
     Verb.LIST_PATHS_FORMAT: lambda state, arguments: _path_table(state, arguments["format"]),
     Verb.LIST_PATHS_RAW: lambda state, arguments: _path_table(state, arguments["format"], raw=True),
     Verb.LIST_PATH: _one_path,

@@ -22,9 +22,9 @@ class Result(StrEnum):
     BLACKLISTED = "blacklisted\n"
     """`add path`, `add map`: a rule keeps the device out."""
     DELAYED = "delayed\n"
-    """`del path`: as soon as the map's creation is complete."""
+    """`del path`: as soon as the map may be loaded: its creation is complete, or it is resumed."""
     REMOVED_WITH_ERROR = "map reload error. removed\n"
-    """`del path`: its map could not be reloaded without it, so the map is gone, too."""
+    """`del path`: the path is forgotten, but its map could not be loaded without it yet."""
 
 
 @dataclass(frozen=True, slots=True)

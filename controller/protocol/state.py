@@ -86,7 +86,7 @@ class PathLine:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Counters:
-    """What `reset maps stats` sets to zero. `queue_seconds`: how long the map queued for want of a path."""
+    """What `reset maps stats` sets to zero. `queue_seconds`: how long a clock ran that would have ended queueing."""
 
     path_faults: int = 0
     group_switches: int = 0
@@ -101,14 +101,18 @@ class MapLine:
     """A map as the loop knows it.
 
     `failback_due`: when I/O goes back to the best group, None: it need not, or not by the clock. `queueing_ends`: when
-    queueing without a path ends, None: that clock does not run. Both are monotonic seconds. `queueing_disabled`: by an
-    operator, until it is restored. `reservation_key`: 0 none; `aptpl`: with "activate persist through power loss".
+    queueing without a path ends, None: that clock does not run. `queued_since`: since when I/O waits for want of a
+    path, None: it does not; `queued`: for how many seconds it did before, whatever was to end it. Instants are
+    monotonic seconds. `queueing_disabled`: by an operator, until it is restored. `reservation_key`: 0 none; `aptpl`:
+    with "activate persist through power loss".
     """
 
     action: Action = Action.NONE
     failback_due: float | None = None
     queueing_ends: float | None = None
     queueing_disabled: bool = False
+    queued: float = 0.0
+    queued_since: float | None = None
     counters: Counters = field(default_factory=Counters)
     reservation_key: int = 0
     aptpl: bool = False

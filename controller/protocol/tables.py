@@ -4,17 +4,19 @@ In: rows, the wildcards of their kind, a format. Out: text, a line for each row.
 that is no wildcard is left out with its `%`, and so is a `%` at the end.
 
 Columns are made one at a time, each cell once, and then laid side by side: a cell costs one call, or nothing when its
-row has the text already.
+row has the text already. Of the tables that programs ask for all the time, whole lines are kept with their rows, for as
+long as the columns are as wide.
 """
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from itertools import islice, repeat
+from itertools import islice, repeat, zip_longest
 from typing import TypeVar
 
 from controller.protocol.rows import MapRow, PathRow
+from controller.protocol.texts import Cells
 from controller.protocol.wildcards import Wildcard
 from desired.conf.lexer import byte_length
 
@@ -24,7 +26,10 @@ Row = TypeVar("Row", PathRow, MapRow)
 WIDEST = 255
 """No column is wider; longer texts stick out."""
 
-PATHS_FORMAT = "%i %d %D %p %t %T %o %C"
+PATHS_STILL, PATHS_FLEETING = "%i %d %D %p %t %T %o ", "C"
+"""What of the table of paths changes only when something is seen, and the last column, which changes with time."""
+
+PATHS_FORMAT = f"{PATHS_STILL}%{PATHS_FLEETING}"
 PATH_FORMAT = "%o"
 MAPS_FORMAT = "%n %d %w"
 STATUS_FORMAT = "%n %F %Q %N %t %r"
@@ -125,6 +130,63 @@ def _side_by_side(format_: str, parts: Sequence[Part], *, header: bool, padded: 
             cells += (cell for each in parts for cell in each.cells(letter))
             columns.append(_column(cells) if padded else cells)
     return map("".join, zip(*columns, strict=True))
+
+
+# ---- lines that are kept
+
+
+def kept_widths(
+    format_: str, rows: Iterable[Row], wildcards: Mapping[str, Wildcard[Row]], *, least: Sequence[int] = ()
+) -> tuple[int, ...]:
+    """How wide the columns of these rows are. `least`: how wide each is in any case. The format has letters of texts
+    that do not change with time, and is one of a few, as the cells are kept with the rows."""
+    widths = {(row.texts.cells.get(format_) or _keep_cells(format_, row, wildcards))[1] for row in rows}
+    if least:
+        widths.add(tuple(least))
+    return tuple([min(WIDEST, max(column)) for column in zip(*widths, strict=True)])
+
+
+def _keep_cells(format_: str, row: Row, wildcards: Mapping[str, Wildcard[Row]]) -> Cells:
+    cells = tuple([wildcards[letter].text(row) for letter in letters(format_)])
+    kept = row.texts.cells[format_] = cells, tuple(map(width, cells))
+    return kept
+
+
+@lru_cache(maxsize=64)
+def letters(format_: str) -> tuple[str, ...]:
+    """Those of a format, in their order."""
+    return tuple([letter for _, letter in _split(format_) if letter])
+
+
+def kept_line(format_: str, widths: tuple[int, ...], row: Row) -> str:
+    """A row's line, as wide as `kept_widths` says."""
+    return row.texts.known.get((format_, widths)) or row.texts.text(
+        (format_, widths), lambda each: _padded_line(format_, widths, each), row
+    )
+
+
+def _padded_line(format_: str, widths: tuple[int, ...], row: Row) -> str:
+    cells, _ = row.texts.cells[format_]
+    return padded_line(format_, widths, cells)
+
+
+def padded_line(format_: str, widths: Iterable[int], cells: Iterable[str]) -> str:
+    """A line of these cells."""
+    padded = [pad(cell, columns) for cell, columns in zip(cells, widths, strict=True)]
+    texts = [text for text, _ in _split(format_)]
+    return "".join([piece for pair in zip_longest(texts, padded, fillvalue="") for piece in pair])
+
+
+def kept_path_table(
+    rows: Sequence[PathRow], wildcards: Mapping[str, Wildcard[PathRow]], fleeting: Sequence[str]
+) -> str:  # fmt: skip
+    """The table of `PATHS_FORMAT`. `fleeting`: the cells of its last column."""
+    titles = [wildcards[letter].title for letter in letters(PATHS_STILL)]
+    widths = kept_widths(PATHS_STILL, rows, wildcards, least=[len(title) for title in titles])
+    lines = [padded_line(PATHS_STILL, widths, titles)]
+    lines += [kept_line(PATHS_STILL, widths, row) for row in rows]
+    last = _column([wildcards[PATHS_FLEETING].title, *fleeting])
+    return "\n".join([*(line + cell for line, cell in zip(lines, last, strict=True)), ""])
 
 
 def _column(cells: list[str]) -> list[str]:

@@ -11,16 +11,20 @@ from typing import TypeVar
 R = TypeVar("R")
 T = TypeVar("T")
 
+Cells = tuple[tuple[str, ...], tuple[int, ...]]
+
 _FEW = 64
 
 
 class Texts:
-    """Of one row, by what they are. Two are equal only if they are the same object."""
+    """Of one row, by what they are. Two are equal only if they are the same object. `cells`: those of a format, with
+    the width of each."""
 
-    __slots__ = ("known",)
+    __slots__ = ("cells", "known")
 
     def __init__(self) -> None:
         self.known: dict[Hashable, str] = {}
+        self.cells: dict[str, Cells] = {}
 
     def text(self, what: Hashable, make: Callable[[R], str], row: R) -> str:
         """The text, made if it is not known."""

@@ -4,10 +4,10 @@ In: rows. Out: text. Pure. No colours: those are for terminals, and a socket is 
 `controller.protocol.picture`.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 
 from controller.protocol.rows import GroupRow, MapRow, PathRow
-from controller.protocol.tables import bare_rows, kept_part, line, part, rows_in_columns
+from controller.protocol.tables import bare_rows, kept_line, kept_widths, line, part
 from controller.protocol.wildcards import GROUP, MAP, PATH
 from observers.dmtable import DevT
 
@@ -18,7 +18,18 @@ PATH_FORMAT = "%i %d %D %t %T %o"
 
 def topology(maps: Sequence[MapRow], paths: Sequence[PathRow]) -> str:
     """The trees of these maps. `paths`: all there are; they decide how wide the columns are."""
-    return trees(maps, paths, rows_in_columns(PATH_FORMAT, kept_part(paths, PATH)))
+    widths = kept_widths(PATH_FORMAT, paths, PATH)
+    known = {row.dev for row in paths}
+    found: list[str] = []
+    for each in maps:
+        found.append(each.texts.text("head", _head, each))
+        found.append(each.texts.text(("tree", widths), lambda row: _kept_tree(row, widths, known), each))
+    return "".join(found)
+
+
+def _kept_tree(row: MapRow, widths: tuple[int, ...], known: Container[DevT]) -> str:
+    drawn = {path.dev: f"{kept_line(PATH_FORMAT, widths, path)}\n" for path in row.paths if path.dev in known}
+    return "".join(_tree(row, drawn))
 
 
 def trees(maps: Sequence[MapRow], paths: Sequence[PathRow], lines: Sequence[str]) -> str:

@@ -15,6 +15,7 @@ from controller.protocol.replies import READS, WRITES, respond
 from controller.protocol.requests import Request, Result
 from controller.protocol.rows import path_rows
 from controller.protocol.state import Action, DaemonState, OtherDevice, Reservation, State
+from controller.protocol.texts import Kept
 from controller.protocol.wildcards import MAP, PATH
 from desired.config import load_config
 from observers.dmtable import DevT, Sectors
@@ -366,6 +367,22 @@ def test_maps_of_the_kernel_stand_under_the_other_trees_in_the_same_columns() ->
 def test_maps_of_the_kernel_are_not_in_json_and_are_no_maps_for_commands() -> None:
     assert said(with_foreign("nvme"), "show maps json") == said(world(), "show maps json")
     assert said(with_foreign("nvme"), "show map nvme0n1 json") == "fail\ndevice not found\n"
+
+
+@pytest.mark.parametrize("columns", [4, 40], ids=["narrow", "wide"])
+def test_lines_that_are_kept_are_those_that_would_be_made_and_get_wider(columns: int) -> None:
+    state = world()
+    tables_before = said(state, "show paths"), said(state, "show topology")
+    first = next(path for path in state.snapshot.paths if path.name == "sda")
+    renamed = replace(first, name=DeviceName("s" * columns))
+    paths = tuple(renamed if path is first else path for path in state.snapshot.paths)
+    changed = replace(state, snapshot=replace(state.snapshot, paths=paths))
+    anew = replace(changed, kept=Kept())
+    for number, question in enumerate(("show paths", "show topology")):
+        assert said(changed, question) == said(anew, question) != tables_before[number]
+        assert said(state, question) == tables_before[number]
+    every = tables.kept_part(path_rows(changed), PATH)
+    assert said(changed, "show paths") == tables.table(tables.PATHS_FORMAT, every)
 
 
 def test_a_block_device_is_listed_once_also_if_it_is_known_twice() -> None:
