@@ -5,6 +5,7 @@
 # make check  the same without the VM, for quick turns
 # make bench  the figures of the CHANGELOG, with their method
 # make install [DESTDIR=] [PREFIX=/usr]   the programs, units, udev rules, manuals and completion on a system
+# make uninstall [DESTDIR=] [PREFIX=/usr]   what install put there is taken away; the configuration stays
 SHELL := /bin/bash
 DESTDIR ?=
 PREFIX ?= /usr
@@ -12,7 +13,7 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: venv demo test test-long check bench install vm-images clean
+.PHONY: venv demo test test-long check bench install uninstall vm-images clean
 .DEFAULT_GOAL := test
 
 venv: $(VENV)/.made
@@ -45,6 +46,9 @@ bench: venv vm-images
 
 install: venv
 	$(BIN)/python -m deploy.install --destdir "$(DESTDIR)" --prefix "$(PREFIX)"
+
+uninstall:
+	@$(PYTHON) -m deploy.uninstall --destdir "$(DESTDIR)" --prefix "$(PREFIX)"
 
 clean:
 	rm -rf $(VENV) dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -1,14 +1,16 @@
 """Steps on the files that remember maps: the wwids file, the bindings file, and the marks of maps that could not be
 made; and the record of udev's waiting.
 
-In: a host and a step. Out: an `Outcome`. Files are replaced as a whole, on disk before their name is, mode 0600; a
-reader sees the old text or the new one. Must never write over a text that nobody has looked at, nor begin a wait anew
-that has begun.
+In: a host and a step. Out: an `Outcome`. The files that multipathd writes too are locked as it locks them while they
+are read and changed (`actuators.shared_files`); mode 0600. Must never write over a text that nobody has looked at, nor
+begin a wait anew that has begun.
 """
 
 import errno
 from collections.abc import Iterable
+from functools import partial
 
+from actuators.shared_files import FILE_MODE, edit
 from actuators.steps import (
     Changed,
     Lost,
@@ -24,7 +26,6 @@ from actuators.steps import (
 from observers.errors import KernelRefused
 from observers.host import ClaimHost, Host
 
-FILE_MODE = 0o600
 WAIT_MODE = 0o644
 
 WWIDS_HEADER = """\
@@ -42,52 +43,55 @@ def remember_wwid(host: Host, step: RememberWwid) -> Outcome:
     line = f"/{step.wwid}/"
     if not step.wwid or any(char in step.wwid for char in "\n\r\0/"):
         return Refused(errno.EINVAL, f"{step.wwid!r} can't be written as a line of {step.file}")
+    doing = f"adding {step.wwid} to {step.file}"
     try:
-        old = _read(host, step.file)
-        if line in (old or "").split("\n"):
-            return Unchanged()
-        _write(host, step.file, _ended(old or WWIDS_HEADER) + line + "\n")
+        return edit(host, step.file, partial(_with_line, line), doing=doing)
     except OSError as error:
-        return _refused(error, f"adding {step.wwid} to {step.file}")
-    return Changed()
+        return _refused(error, doing)
+
+
+def _with_line(line: str, old: str) -> str:
+    return old if line in old.split("\n") else f"{_ended(old or WWIDS_HEADER)}{line}\n"
 
 
 def forget_wwid(host: Host, file: str, wwid: str) -> Outcome:
     """Make the line `/WWID/` a comment, as multipath-tools does. `Unchanged`: there is no such line."""
+    doing = f"taking {wwid} out of {file}"
     try:
-        lines = (_read(host, file) or "").split("\n")
-        if f"/{wwid}/" not in lines:
-            return Unchanged()
-        _write(host, file, "\n".join(f"#{wwid}/" if line == f"/{wwid}/" else line for line in lines))
+        return edit(host, file, partial(_without_line, wwid), doing=doing)
     except OSError as error:
-        return _refused(error, f"taking {wwid} out of {file}")
-    return Changed()
+        return _refused(error, doing)
+
+
+def _without_line(wwid: str, old: str) -> str:
+    return "\n".join(f"#{wwid}/" if line == f"/{wwid}/" else line for line in old.split("\n"))
 
 
 def reset_wwids(host: Host, file: str, wwids: Iterable[str]) -> Outcome:
     """Have exactly these WWIDs in the file."""
     text = WWIDS_HEADER + "".join(f"/{wwid}/\n" for wwid in wwids)
     try:
-        if _read(host, file) == text:
-            return Unchanged()
-        _write(host, file, text)
+        return edit(host, file, lambda _: text, doing=f"writing {file}")
     except OSError as error:
         return _refused(error, f"writing {file}")
-    return Changed()
 
 
 def write_bindings(host: Host, step: WriteBindings | WriteKeys) -> Outcome:
-    """Replace the text, if it is still the one that was expected."""
+    """Replace the text, if it is still the one that was expected. A file that is empty is as good as none.
+
+    multipathd looks at the bindings file again only when another is renamed over it.
+    """
+    in_place = isinstance(step, WriteKeys)
     try:
-        old = _read(host, step.file)
-        if old == step.text:
-            return Unchanged()
-        if old != step.expected:
-            return Lost(f"{step.file} {_state(old)} since it was read")
-        _write(host, step.file, step.text)
+        return edit(host, step.file, partial(_as_expected, step), doing=f"writing {step.file}", in_place=in_place)
     except OSError as error:
         return _refused(error, f"writing {step.file}")
-    return Changed()
+
+
+def _as_expected(step: WriteBindings | WriteKeys, old: str) -> str | Lost:
+    if old in (step.text, step.expected or ""):
+        return step.text
+    return Lost(f"{step.file} {'was changed' if old else 'was removed'} since it was read")
 
 
 def begin_wait(host: ClaimHost, file: str, until: float) -> Outcome:
@@ -126,23 +130,8 @@ def unmark_failed(host: Host, step: UnmarkFailed) -> Outcome:
     return Changed()
 
 
-def _state(text: str | None) -> str:
-    return "was removed" if text is None else "was changed"
-
-
 def _ended(text: str) -> str:
     return text if text.endswith("\n") else text + "\n"
-
-
-def _read(host: Host, path: str) -> str | None:
-    try:
-        return host.read_file(path).decode("utf-8", "surrogateescape")
-    except FileNotFoundError:
-        return None
-
-
-def _write(host: Host, path: str, text: str) -> None:
-    host.replace_file(path, text.encode("utf-8", "surrogateescape"), mode=FILE_MODE)
 
 
 _HINTS = {

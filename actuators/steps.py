@@ -167,7 +167,7 @@ class WriteBindings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WriteKeys:
-    """Replace the file of reservation keys, likewise. Only a command asks for it; no plan does."""
+    """Have another text in the file of reservation keys, likewise. Only a command asks for it; no plan does."""
 
     file: str
     text: str

@@ -6,6 +6,9 @@ plain names (`controller`, `desired` ...), so they never go where other applicat
 is in PREFIX/lib/mpathctl/lib, and the launchers in PREFIX/lib/mpathctl/bin search only there and in the standard
 library. The programs in PREFIX/sbin are links to the launchers, so the processes have their names.
 
+All of it is built in a directory aside. `deploy.record` puts it in its place, with modes that do not depend on those of
+the checkout, and remembers what it put where.
+
 It is run in the environment that `make venv` makes, and copies the dependencies from there, so it needs no network. The
 interpreter that will run the programs must be of the same version: compiled parts of the dependencies fit no other.
 """
@@ -17,11 +20,13 @@ import py_compile
 import re
 import shutil
 import sys
+import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 
+from deploy import record
 from deploy.completion import generate as completion
 from deploy.man import generate as manual
 
@@ -30,7 +35,7 @@ DEPLOY = ROOT / "deploy"
 PACKAGES = ("controller", "desired", "observers", "actuators")
 _COMPILED = shutil.ignore_patterns("__pycache__")
 PROGRAMS = {
-    "mpathctl": ("controller.cli.main", "mpathctl"),
+    "mpathctl": ("controller.cli.launch", "mpathctl"),
     "multipathd": ("controller.cli.launch", "multipathd"),
     "multipath": ("controller.cli.launch", "multipath"),
     "multipathc": ("controller.cli.launch", "multipathc"),
@@ -50,37 +55,69 @@ _DEBIAN = "/etc/debian_version"
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """Where things go: `at` turns a place on the system into one below DESTDIR."""
+    """What is installed where. `python`: the interpreter, as the system sees it. `rules`: a key of RULE_NAMES."""
 
     destdir: Path
     prefix: Path
     python: str
     rules: str = "upstream"
-    """A key of RULE_NAMES."""
-
-    def at(self, *parts: str) -> Path:
-        """A place below the prefix, made if absent but for its last part."""
-        place = self.destdir / self.prefix.relative_to("/") / Path(*parts)
-        place.parent.mkdir(parents=True, exist_ok=True)
-        return place
 
     @property
-    def sbin(self) -> str:
-        """The directory of the programs, as the system sees it."""
-        return str(self.prefix / "sbin")
+    def root(self) -> record.Root:
+        """Where it goes."""
+        return record.Root(destdir=self.destdir, prefix=self.prefix)
 
 
-def install(layout: Layout) -> None:
-    """Everything."""
-    _application(layout)
+@dataclass(frozen=True, slots=True)
+class _Building:
+    """The directory aside: `at` is a place in it, which stands for one below the prefix."""
+
+    layout: Layout
+    top: Path
+
+    def at(self, place: str) -> Path:
+        """A place, made if absent but for its last part."""
+        path = self.top / place
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return path
+
+
+def install(layout: Layout) -> tuple[str, ...]:
+    """Everything. Returns what an earlier installation left that somebody has changed since: it stays."""
+    with tempfile.TemporaryDirectory(prefix="mpathctl-install.") as top:
+        building = _Building(layout, Path(top))
+        _build(building)
+        stays = record.place(building.top, layout.root)
+    _remove_rules_of_other_names(layout)
+    return stays
+
+
+def _build(building: _Building) -> None:
+    _application(building)
     for name in PROGRAMS:
-        _program(layout, name)
+        _program(building, name)
     for source, target in FILES:
-        *folders, name = target.split("/")
-        _filled(layout, DEPLOY / source, layout.at(*folders, RULE_NAMES[layout.rules].get(name, name)))
-    manual.write(layout.at("share", "man", "x").parent)
-    _copied(DEPLOY / "man/mpathctl.8", layout.at("share", "man", "man8", "mpathctl.8"))
-    completion.write(layout.at("share", "x").parent)
+        _filled(building, DEPLOY / source, building.at(_named(target, building.layout.rules)))
+    manual.write(building.at("share/man/x").parent)
+    shutil.copyfile(DEPLOY / "man/mpathctl.8", building.at("share/man/man8/mpathctl.8"))
+    completion.write(building.at("share/x").parent)
+
+
+def _named(target: str, rules: str) -> str:
+    """A place with the name that the file has in that distribution."""
+    folder, _, name = target.rpartition("/")
+    return f"{folder}/{RULE_NAMES[rules].get(name, name)}"
+
+
+def _remove_rules_of_other_names(layout: Layout) -> None:
+    """Rules under two names would run twice for each event. An installation that kept no record may have left some:
+    they are known by how they begin."""
+    wanted = {_named(target, layout.rules) for _, target in FILES}
+    for source, target in FILES:
+        for name in {_named(target, rules) for rules in RULE_NAMES} - wanted:
+            path, first = layout.root.top / name, (DEPLOY / source).read_text().partition("\n")[0]
+            if path.is_file() and path.read_text(errors="replace").partition("\n")[0] == first:
+                path.unlink()
 
 
 FILES = (
@@ -96,10 +133,9 @@ FILES = (
 """Files with the places that they know filled in."""
 
 
-def _application(layout: Layout) -> None:
-    """The packages and their dependencies, compiled. What an earlier installation left is removed first."""
-    lib = layout.at("lib", "mpathctl", "lib")
-    shutil.rmtree(lib, ignore_errors=True)
+def _application(building: _Building) -> None:
+    """The packages and their dependencies, compiled."""
+    lib = building.at(f"{record.APPLICATION}/lib")
     lib.mkdir()
     for package in PACKAGES:
         shutil.copytree(ROOT / package, lib / package, ignore=_COMPILED)
@@ -107,7 +143,11 @@ def _application(layout: Layout) -> None:
         _copy(distribution, lib)
     # Hashes that nobody checks: a start then needs no look at the sources, and packing may change their times.
     compiled = compileall.compile_dir(
-        lib, quiet=1, stripdir=str(layout.destdir), invalidation_mode=py_compile.PycInvalidationMode.UNCHECKED_HASH
+        lib,
+        quiet=1,
+        stripdir=str(building.top),
+        prependdir=str(building.layout.prefix),
+        invalidation_mode=py_compile.PycInvalidationMode.UNCHECKED_HASH,
     )
     if not compiled:
         raise SystemExit("install: not everything could be compiled")
@@ -138,31 +178,26 @@ def _copy(distribution: metadata.Distribution, lib: Path) -> None:
     for file in distribution.files or ():
         if ".." not in file.parts and "__pycache__" not in file.parts:
             (lib / file).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy(str(file.locate()), lib / file)
+            shutil.copyfile(str(file.locate()), lib / file)
 
 
-def _program(layout: Layout, name: str) -> None:
+def _program(building: _Building, name: str) -> None:
     """A launcher, and the link to it."""
     module, function = PROGRAMS[name]
     text = (DEPLOY / "launcher.in").read_text()
-    for field, value in (("PYTHON", layout.python), ("NAME", name), ("MODULE", module), ("FUNCTION", function)):
+    for field, value in (
+        ("PYTHON", building.layout.python),
+        ("NAME", name),
+        ("MODULE", module),
+        ("FUNCTION", function),
+    ):
         text = text.replace(f"@{field}@", value)
-    launcher = layout.at("lib", "mpathctl", "bin", name)
-    launcher.write_text(text)
-    launcher.chmod(0o755)
-    link = layout.at("sbin", name)
-    link.unlink(missing_ok=True)
-    link.symlink_to(f"../lib/mpathctl/bin/{name}")
+    building.at(f"{record.APPLICATION}/bin/{name}").write_text(text)
+    building.at(f"sbin/{name}").symlink_to(f"../{record.APPLICATION}/bin/{name}")
 
 
-def _filled(layout: Layout, source: Path, target: Path) -> None:
-    target.write_text(source.read_text().replace("@SBINDIR@", layout.sbin))
-    target.chmod(0o644)
-
-
-def _copied(source: Path, target: Path) -> None:
-    target.write_bytes(source.read_bytes())
-    target.chmod(0o644)
+def _filled(building: _Building, source: Path, target: Path) -> None:
+    target.write_text(source.read_text().replace("@SBINDIR@", str(building.layout.prefix / "sbin")))
 
 
 def base_python() -> str:
@@ -185,8 +220,13 @@ def main() -> None:
         "--rules", choices=sorted(RULE_NAMES), default=own_rules(), help="whose names the rules have; here: %(default)s"
     )
     options = parser.parse_args()
-    os.umask(0o022)
-    install(Layout(Path(options.destdir or "/").absolute(), Path(options.prefix), options.python, options.rules))
+    where = record.root(options.destdir, options.prefix)
+    try:
+        stays = install(Layout(where.destdir, where.prefix, options.python, options.rules))
+    except OSError as error:
+        raise SystemExit(f"install: {error.filename}: {error.strerror}") from error
+    for path in stays:
+        print(f"install: {path} is not wanted any more, but was changed since it was installed, and stays")
 
 
 if __name__ == "__main__":

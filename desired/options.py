@@ -104,6 +104,14 @@ class Layer(Enum):
     BUILT_IN = "B"
 
 
+@dataclass(frozen=True, slots=True)
+class Inert(Generic[T]):
+    """What a keyword without effect here stands at, whatever is configured, and why."""
+
+    value: T
+    why: str
+
+
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Option(Generic[T]):
     """One row. `layers`: the strongest first; empty for what is not a property of a device or map (rules, sections).
@@ -112,6 +120,7 @@ class Option(Generic[T]):
     `multi`: may stand more than once in a section. `opens`: the keyword begins that section. `brace_expected`: its line
     is checked for the opening brace. `stored_as`: the keyword whose value it sets, when it is a second spelling.
     `ignored`: the built-in value that is used whatever is configured; None: the keyword is in force.
+    `inert`: it is read and printed as ever, and nothing here depends on it.
     """
 
     keyword: str
@@ -125,6 +134,7 @@ class Option(Generic[T]):
     brace_expected: bool = False
     stored_as: str = ""
     ignored: str | None = None
+    inert: Inert[T] | None = None
 
     @property
     def key(self) -> str:
@@ -164,9 +174,9 @@ _SET_COUNT = integer(0, INT_MAX, zero_clears=True)
 _FEATURES = counted_words(0, example="1 queue_if_no_path")
 
 
-def _globally(keyword: str, kind: Kind[T], default: T | None = None) -> Option[T]:
+def _globally(keyword: str, kind: Kind[T], default: T | None = None, *, inert: Inert[T] | None = None) -> Option[T]:
     """A setting of the whole daemon."""
-    return Option(keyword=keyword, sections=_D, kind=kind, layers=_ONLY_DEFAULTS, default=default)
+    return Option(keyword=keyword, sections=_D, kind=kind, layers=_ONLY_DEFAULTS, default=default, inert=inert)
 
 
 def _per_map(keyword: str, kind: Kind[T], default: T | None = None) -> Option[T]:
@@ -184,7 +194,11 @@ def _per_transport(keyword: str, kind: Kind[T], default: T | None = None) -> Opt
     return Option(keyword=keyword, sections=_DHOP, kind=kind, layers=_FROM_PROTOCOL, default=default)
 
 
-def _ignored(keyword: str, instead: str = "(not set)", sections: tuple[Section, ...] = _D) -> Option[str]:
+NOTHING = "(not set)"
+"""What messages call the built-in value of an ignored keyword that has none."""
+
+
+def _ignored(keyword: str, instead: str = NOTHING, sections: tuple[Section, ...] = _D) -> Option[str]:
     """A keyword that is accepted and has no effect; `instead`: what holds."""
     return Option(keyword=keyword, sections=sections, kind=IGNORED, ignored=instead)
 
@@ -204,7 +218,12 @@ VERBOSITY = _globally("verbosity", integer(0, 4), 2)
 POLLING_INTERVAL = _globally("polling_interval", POLLING, 5)
 """Seconds; loading completes this and the next from each other when only one is set."""
 MAX_POLLING_INTERVAL = _globally("max_polling_interval", LONGEST_POLLING, 20)
-REASSIGN_MAPS = _globally("reassign_maps", YES_NO, default=False)
+REASSIGN_MAPS = _globally(
+    "reassign_maps",
+    YES_NO,
+    default=False,
+    inert=Inert(value=False, why="devices of others are put onto a map only by the command 'reset map'"),
+)
 MULTIPATH_DIR = _ignored("multipath_dir", "/lib64/multipath")
 PATH_SELECTOR = _per_map("path_selector", counted_words(1, example="service-time 0"), "service-time 0")
 PATH_GROUPING_POLICY = _per_map("path_grouping_policy", POLICY, GroupingPolicy.FAILOVER)
@@ -246,7 +265,12 @@ MAX_RETRIES: Option[OffOr] = _globally("max_retries", off_or(1, 5, unit="retries
 BINDINGS_FILE = _ignored("bindings_file", "/etc/multipath/bindings")
 WWIDS_FILE = _ignored("wwids_file", "/etc/multipath/wwids")
 PRKEYS_FILE = _ignored("prkeys_file", "/etc/multipath/prkeys")
-LOG_CHECKER_ERR = _globally("log_checker_err", one_of(LogCheckerErr), LogCheckerErr.ALWAYS)
+LOG_CHECKER_ERR = _globally(
+    "log_checker_err",
+    one_of(LogCheckerErr),
+    LogCheckerErr.ALWAYS,
+    inert=Inert(LogCheckerErr.ONCE, "of a path that stays down only what is new is told"),
+)
 RESERVATION_KEY: Option[ReservationKey] = Option(
     keyword="reservation_key", sections=_DM, kind=KEY, layers=_MULTIPATH_OR_DEFAULTS
 )
@@ -256,8 +280,18 @@ DETECT_PRIO = _per_device("detect_prio", YES_NO, default=True)
 DETECT_CHECKER = _per_device("detect_checker", YES_NO, default=True)
 DETECT_PGPOLICY = _per_device("detect_pgpolicy", YES_NO, default=True)
 DETECT_PGPOLICY_USE_TPG = _per_device("detect_pgpolicy_use_tpg", YES_NO, default=False)
-FORCE_SYNC = _globally("force_sync", YES_NO, default=False)
-STRICT_TIMING = _globally("strict_timing", YES_NO, default=False)
+FORCE_SYNC = _globally(
+    "force_sync",
+    YES_NO,
+    default=False,
+    inert=Inert(value=False, why="no check waits for another one, and how many are out at a time is limited anyway"),
+)
+STRICT_TIMING = _globally(
+    "strict_timing",
+    YES_NO,
+    default=False,
+    inert=Inert(value=False, why="there are no rounds of checks: each path has a time of its own"),
+)
 DEFERRED_REMOVE = _per_map("deferred_remove", YES_NO, default=False)
 PARTITION_DELIMITER = _globally("partition_delimiter", PLAIN_NAME)
 CONFIG_DIR = _ignored("config_dir", "/etc/multipath/conf.d")

@@ -5,10 +5,11 @@ the line of another map.
 
 A line is `0x` (`0X`: activate persist through power loss), sixteen hex digits, a blank and the WWID. Taking a key away
 makes its first character a `#`, and the same line is used again for the next key. Only the first line of a WWID counts.
+What follows the last newline may be the beginning of a line that was never written to its end, and does not count.
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 from desired.model import Resolved
 from desired.values import ReservationKey
@@ -35,15 +36,15 @@ _LINE = re.compile(r"([0#])([xX])([0-9a-fA-F]{16}) (\S+)")
 def recorded(text: str | None) -> dict[Wwid, ReservationKey]:
     """The keys in a file's text; None: there is no file."""
     found: dict[Wwid, ReservationKey | None] = {}
-    for match in filter(None, _lines(text)):
+    for match in filter(None, _matches((text or "").split("\n")[:-1])):
         used, capital, digits, wwid = match.groups()
         key = int(digits, 16)
         found.setdefault(Wwid(wwid), ReservationKey(key, capital == "X") if used == "0" and key else None)
     return {wwid: key for wwid, key in found.items() if key is not None}
 
 
-def _lines(text: str | None) -> Iterator[re.Match[str] | None]:
-    return (_LINE.fullmatch(line) for line in (text or "").split("\n"))
+def _matches(lines: Iterable[str]) -> Iterator[re.Match[str] | None]:
+    return (_LINE.fullmatch(line) for line in lines)
 
 
 def in_force(
@@ -62,14 +63,13 @@ def in_force(
 
 def rewritten(text: str | None, wwid: Wwid, key: ReservationKey | None) -> str:
     """The file's text with another key for a map; None: without one."""
-    lines = (text or HEADER).split("\n")
-    at = next((number for number, match in enumerate(_lines(text or HEADER)) if match and match[4] == wwid), None)
+    lines = (text or HEADER).removesuffix("\n").split("\n")
+    at = next((number for number, match in enumerate(_matches(lines)) if match and match[4] == wwid), None)
     if key is None or key.key is None:
-        if at is not None:
-            lines[at] = "#" + lines[at][1:]
-        return "\n".join(lines) if text is not None else ""
-    line = f"0{'X' if key.aptpl else 'x'}{key.key:016x} {wwid}"
-    if at is not None:
-        lines[at] = line
-        return "\n".join(lines)
-    return "\n".join(lines).removesuffix("\n") + f"\n{line}\n"
+        if at is None:
+            return text or ""
+        lines[at] = "#" + lines[at][1:]
+    else:
+        place = len(lines) if at is None else at
+        lines[place : place + 1] = [f"0{'X' if key.aptpl else 'x'}{key.key:016x} {wwid}"]
+    return "\n".join(lines) + "\n"

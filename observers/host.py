@@ -140,6 +140,20 @@ class Host(ReadHost, Protocol):
     def replace_file(self, path: str, data: bytes, /, *, mode: int) -> None:
         """Write a file as a whole: temporary file beside it, fsync, rename, fsync of the directory (made if absent)."""
 
+    def open_locked(self, path: str, /, *, mode: int | None) -> int:
+        """Open a file and lock the whole of it for writing, as multipath-tools does (fcntl(2)), without waiting.
+
+        Returns a handle of the very file that the path names. BlockingIOError: somebody else has it locked, or puts
+        another in its place. `mode`: have an empty one made where there is none; None: ENOENT then.
+        """
+
+    def read_locked(self, handle: int, /) -> bytes:
+        """The whole content of a file that is locked."""
+
+    def write_locked(self, handle: int, data: bytes, /, *, offset: int) -> None:
+        """Write there from a byte on, at its end at most, and bring it to the disk; the file is never cut. What could
+        not all be written does not make it longer."""
+
     def create_file(self, path: str, /, *, mode: int, modified: float) -> None:
         """Make an empty file whose time of modification is `modified`, in a directory that is made if absent. EEXIST:
         it is there already, and stays as it is."""
@@ -174,7 +188,7 @@ class Host(ReadHost, Protocol):
         """Take an exclusive flock on a file, made if absent, without waiting (EWOULDBLOCK); returns a handle."""
 
     def unlock(self, handle: int, /) -> None:
-        """Give the lock back."""
+        """Give a lock back, also that of `open_locked`."""
 
 
 class ClaimHost(ClaimReadHost, Host, Protocol):

@@ -7,22 +7,17 @@ multipathd, too. A command that the language does not have is refused here, with
 
 import argparse
 import json
-import os
 import re
 import sys
-from collections.abc import Callable
 from contextlib import closing
 from dataclasses import asdict
 
-from controller.cli import commands
-from controller.client import patience
-from controller.client.channel import Channel, socket_names
+from controller.cli import connection, reply_json, terminal
 from controller.client.daemon import MultipathDaemon
 from controller.client.errors import ClientError
 from controller.client.program import put
-from controller.client.wire import FAILED
-from controller.protocol.grammar import ROWS, Refusal, Verb, parse, quoted
-from observers.errors import MpathError
+from controller.protocol.grammar import KEYS, ROWS, Refusal, Verb, parse, quoted
+from observers.errors import InputError, MpathError
 
 _SHOWN = {
     "paths": "the paths that the daemon knows",
@@ -32,9 +27,9 @@ _SHOWN = {
     "blacklist": "the rules that keep devices out, and their exceptions",
     "devices": "the block devices, and which of them are looked after",
     "wildcards": "the letters that --format knows",
+    "age": "how old what its replies are made of is",
 }
 _WITH_FORMAT = ("paths", "maps")
-_WITH_JSON = ("paths", "maps", "status", "daemon")
 _OURS = frozenset({"list", "quit"})
 """First words that are no commands here: what is shown is `show`, and every command has its own connection."""
 
@@ -49,29 +44,32 @@ def add_shown(kinds: "argparse._SubParsersAction[argparse.ArgumentParser]") -> N
     """What `mpathctl show` asks the daemon for."""
     for kind, text in _SHOWN.items():
         parser = kinds.add_parser(kind, help=text, description=f"Ask the daemon for {text}.")
-        _add_connection(parser)
+        connection.add_options(parser)
+        forms = parser.add_mutually_exclusive_group()
+        forms.add_argument("--json", action="store_true", help="print JSON")
         if kind in _WITH_FORMAT:
-            parser.add_argument("--format", metavar="FORMAT", help="with % and letters, see `mpathctl show wildcards`")
+            forms.add_argument("--format", metavar="FORMAT", help="with % and letters, see `mpathctl show wildcards`")
             parser.add_argument("--raw", action="store_true", help="with --format: no header, no columns")
-        if kind in _WITH_JSON:
-            parser.add_argument("--json", action="store_true", help="print JSON")
         parser.add_argument("--age", action="store_true", help="say also how old that is, on standard error")
-        parser.set_defaults(run=_show, kind=kind)
+        parser.set_defaults(run=_show, kind=kind, usage_error=parser.error)
 
 
 def add_actions(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """What the daemon can be told to do: a command for each first word of its language."""
     for word in dict.fromkeys(verb.keys[0] for verb in ROWS if verb.keys[0] not in _OURS):
         synopses = ", ".join(_synopsis(verb) for verb in ROWS if verb.keys[0] == word)
-        parser = subparsers.add_parser(word, help=f"tell the daemon: {synopses}".replace("%", "%%"))
-        _add_connection(parser)
+        parser = subparsers.add_parser(
+            word, aliases=_also(word), help=f"tell the daemon: {synopses}".replace("%", "%%")
+        )
+        connection.add_options(parser)
+        parser.add_argument("--json", action="store_true", help="print the reply as JSON")
         parser.add_argument("words", nargs="*", metavar="WORD", help="the rest of the command")
         parser.set_defaults(run=_act, verb=word)
 
 
-def _add_connection(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--socket", metavar="NAME", help="the daemon's socket: a path, or an abstract name after @")
-    parser.add_argument("--timeout", metavar="SECONDS", type=float, help="default: as configured (uxsock_timeout)")
+def _also(word: str) -> list[str]:
+    """The other words of the daemon's language that mean the same."""
+    return [key.word for key in KEYS if key.means == word and key.word != word]
 
 
 def _synopsis(verb: Verb) -> str:
@@ -79,11 +77,12 @@ def _synopsis(verb: Verb) -> str:
 
 
 def _show(options: argparse.Namespace) -> int:
+    if options.kind in _WITH_FORMAT and options.raw and options.format is None:
+        options.usage_error("argument --raw: says how --format prints, so it needs --format")
     try:
         age = _age(options) if options.age else ""
-        as_json = options.kind in _WITH_JSON and options.json
-        text = _JSON[options.kind](options) if as_json else _painted(_reply(options, _command(options)))
-        status = put(text, commands.DONE)
+        text = _shown_as_json(options) if options.json else _painted(_reply(options, _command(options)))
+        status = put(text, terminal.DONE)
     except ClientError as error:
         raise _told(error) from error
     sys.stderr.write(age)
@@ -94,6 +93,8 @@ def _age(options: argparse.Namespace) -> str:
     """How old is what the next reply is made of, at most: it is asked for first."""
     try:
         found = re.match(r"age (\S+)\ncycle (\d+)", _reply(options, "list age"))
+    except InputError:
+        raise
     except MpathError as error:
         raise MpathError(f"the daemon does not say how old its replies are: {error}", hint=_NO_AGE) from error
     if found is None:
@@ -102,7 +103,7 @@ def _age(options: argparse.Namespace) -> str:
 
 
 def _command(options: argparse.Namespace) -> str:
-    if options.kind in _WITH_FORMAT and options.format:
+    if options.kind in _WITH_FORMAT and options.format is not None:
         return f"show {options.kind}{' raw' if options.raw else ''} format {quoted(options.format)}"
     return f"show {options.kind}"
 
@@ -113,7 +114,8 @@ def _act(options: argparse.Namespace) -> int:
         known = "; ".join(_synopsis(verb) for verb in ROWS if verb.keys[0] == options.verb)
         raise MpathError(f"the daemon has no command `{text}`", hint=f"it has: {known}")
     try:
-        return put(_reply(options, text), commands.DONE)
+        reply = _reply(options, text)
+        return put(_json(reply_json.done(reply)) if options.json else reply, terminal.DONE)
     except ClientError as error:
         raise _told(error) from error
 
@@ -122,28 +124,14 @@ def _told(error: ClientError) -> MpathError:
     return MpathError(str(error) or "the daemon did not do it, and does not say why")
 
 
-def _names(options: argparse.Namespace) -> tuple[str, ...]:
-    return (options.socket,) if options.socket else socket_names(os.environ)
-
-
-def _timeout(options: argparse.Namespace) -> float:
-    return options.timeout if options.timeout is not None else patience.configured()
-
-
 def _reply(options: argparse.Namespace, command: str) -> str:
-    with closing(Channel(_names(options), timeout=_timeout(options))) as channel:
-        reply = channel.ask(command)
-    if reply.startswith(FAILED):
-        raise MpathError(
-            reply.removeprefix(FAILED).strip() or "the daemon did not do it, and does not say why",
-            hint=f"the command was: {command}",
-        )
-    return reply
+    with closing(connection.connect(options)) as channel:
+        return connection.ask(channel, command)
 
 
 def _painted(text: str) -> str:
     """The words that matter in colours, where there are colours."""
-    style = commands.style_of(sys.stdout)
+    style = terminal.style_of(sys.stdout)
     text = _GOOD.sub(lambda found: style.paint(found[0], _GREEN), text)
     return _BAD.sub(lambda found: style.paint(found[0], _RED), text)
 
@@ -151,35 +139,18 @@ def _painted(text: str) -> str:
 # ---- JSON
 
 
+def _shown_as_json(options: argparse.Namespace) -> str:
+    if options.kind == "maps":
+        return _reply(options, "show maps json")
+    if options.kind == "paths":
+        return _paths_json(options)
+    return _json(reply_json.SHOWN[options.kind](_reply(options, _command(options))))
+
+
 def _paths_json(options: argparse.Namespace) -> str:
-    with MultipathDaemon(_names(options)[0] if options.socket else None, timeout=_timeout(options)) as daemon:
+    names = connection.names(options)
+    with MultipathDaemon(names[0] if options.socket else None, timeout=connection.timeout(options)) as daemon:
         return _json([asdict(path) for path in daemon.list_paths()])
-
-
-def _maps_json(options: argparse.Namespace) -> str:
-    return _reply(options, "show maps json")
-
-
-def _daemon_json(options: argparse.Namespace) -> str:
-    found = re.match(r"pid (\d+) (\w+)(?: \((.*)\))?", _reply(options, "show daemon"))
-    if found is None:
-        raise MpathError("the daemon says nothing of its process that could be understood")
-    return _json({"pid": int(found[1]), "state": found[2], "pending": found[3]})
-
-
-def _status_json(options: argparse.Namespace) -> str:
-    lines = [line.rsplit(None, 1) for line in _reply(options, "show status").splitlines()]
-    pairs = {line[0].rstrip(": "): line[1] for line in lines if len(line) == 2}
-    states = {name: int(value) for name, value in pairs.items() if value.isdigit() and name != "paths"}
-    return _json({"states": states, "paths": int(pairs.get("paths", 0)), "busy": pairs.get("busy") == "True"})
-
-
-_JSON: dict[str, Callable[[argparse.Namespace], str]] = {
-    "paths": _paths_json,
-    "maps": _maps_json,
-    "daemon": _daemon_json,
-    "status": _status_json,
-}
 
 
 def _json(value: object) -> str:

@@ -5,14 +5,15 @@ Results go to standard output, everything else (messages about the configuration
 
 import argparse
 import errno
-import os
 import sys
-from typing import TextIO
+import time
 
 from actuators.steps import Changed, Lost, Outcome, Refused, Step, Unchanged
-from controller.cli import md_report
+from controller.cli import md_report, terminal
+from controller.cli.multipath_view import state_of
 from controller.cli.plan_json import plan_to_json
-from controller.protocol import picture
+from controller.protocol import json_reply, picture
+from controller.protocol.rows import map_rows, path_rows
 from controller.reconcile import explain
 from controller.reconcile.md import MdMemory
 from controller.reconcile.plan import Memory
@@ -20,6 +21,7 @@ from controller.runtime import cycle
 from controller.runtime.md_cycle import decide_md
 from controller.sandbox.host import SandboxHost
 from controller.sandbox.scenario import load_scenario
+from desired.derive import config_in
 from observers import daemon, udev
 from observers.errors import InputError, MpathError
 from observers.host import Host
@@ -28,25 +30,8 @@ from observers.reading import Reader
 from observers.snapshot import Snapshot
 from observers.snapshot_json import from_json, to_json
 
-DONE, FAILED, PENDING = 0, 1, 2
-
 _STATE_FILES = ("/bindings", "/wwids", "/prkeys")
 """Without them planning is still possible: names and memberships then stay as they are."""
-
-
-def complain(message: str, *, hint: str = "") -> int:
-    """Print an error and what to do about it; the exit status."""
-    sys.stdout.flush()
-    sys.stderr.write(f"mpathctl: {message}\n" + (f"mpathctl: {hint}\n" if hint else ""))
-    return FAILED
-
-
-def style_of(stream: TextIO) -> picture.Style:
-    """How to draw on a stream: signs that its encoding has, colours only on a terminal that did not decline them."""
-    plain = picture.UNICODE if (stream.encoding or "").lower().replace("-", "") == "utf8" else picture.ASCII
-    if stream.isatty() and not os.environ.get("NO_COLOR"):
-        return picture.coloured(plain)
-    return plain
 
 
 def host_of(options: argparse.Namespace) -> Host:
@@ -170,17 +155,17 @@ def _dry_run(options: argparse.Namespace) -> int:
     _tell(decision)
     if options.json:
         sys.stdout.write(plan_to_json(decision.plan, md=md.plan))
-        return PENDING if pending else DONE
+        return terminal.PENDING if pending else terminal.DONE
     if options.topology:
-        sys.stdout.write(picture.draw(decision.snapshot, decision.desired, style_of(sys.stdout)) + "\n")
+        sys.stdout.write(picture.draw(decision.snapshot, decision.desired, terminal.style_of(sys.stdout)) + "\n")
     sys.stdout.write(explain.plan_text(decision.plan))
     md_report.show(md)
-    return PENDING if pending else DONE
+    return terminal.PENDING if pending else terminal.DONE
 
 
 def run_on(host: Host, files: cycle.Files, *, with_topology: bool) -> int:
     """Reconcile a host and print what is done while it is done; the exit status."""
-    style = style_of(sys.stdout)
+    style = terminal.style_of(sys.stdout)
 
     def show_decision(decision: cycle.Decision) -> None:
         _usable(decision.snapshot, host)
@@ -200,7 +185,7 @@ def run_on(host: Host, files: cycle.Files, *, with_topology: bool) -> int:
     if with_topology:
         sys.stdout.write("\nAfter:\n\n" + picture.draw(result.last.snapshot, result.last.desired, style))
     status = _verdict(result)
-    return status if md_report.run_md(host, result.last.snapshot) else FAILED
+    return status if md_report.run_md(host, result.last.snapshot) else terminal.FAILED
 
 
 def _show_outcome(step: Step, outcome: Outcome) -> None:
@@ -210,19 +195,19 @@ def _show_outcome(step: Step, outcome: Outcome) -> None:
         case Changed(note):
             sys.stdout.write(f"done: {explain.step_text(step)}" + (f" ({note})" if note else "") + "\n")
         case Refused(_, message, hint):
-            complain(f"refused: {explain.step_text(step)}: {message}", hint=hint)
+            terminal.complain(f"refused: {explain.step_text(step)}: {message}", hint=hint)
         case Lost(message):
-            complain(f"not done, the host has changed: {explain.step_text(step)}: {message}")
+            terminal.complain(f"not done, the host has changed: {explain.step_text(step)}: {message}")
 
 
 def _verdict(result: cycle.Result) -> int:
     if not result.outcomes and result.converged:
-        return DONE
+        return terminal.DONE
     if result.converged:
         sys.stdout.write(f"verified: {cycle.changed(result.outcomes)} steps done, nothing is left to do\n")
-        return DONE
+        return terminal.DONE
     sys.stdout.write("not all was done; what is left:\n" + explain.plan_text(result.last.plan))
-    return FAILED
+    return terminal.FAILED
 
 
 def snapshot(options: argparse.Namespace) -> int:
@@ -230,18 +215,31 @@ def snapshot(options: argparse.Namespace) -> int:
     text = to_json(cycle.observe(host_of(options), _files(options), everything=True))
     if options.output is None:
         sys.stdout.write(text)
-        return DONE
+        return terminal.DONE
     try:
         with open(options.output, "w", encoding="utf-8") as stream:
             stream.write(text)
     except OSError as error:
         raise InputError(f"{options.output}: {error.strerror}") from error
-    return DONE
+    return terminal.DONE
 
 
 def show_topology(options: argparse.Namespace) -> int:
     """`mpathctl show topology`."""
+    if options.age and options.snapshot is not None:
+        raise InputError("a snapshot does not say when it was made", hint="leave out --age")
+    began = time.monotonic()
     decision = cycle.decide(snapshot_of(options), Memory(), 0.0)
     _tell(decision)
-    sys.stdout.write(picture.draw(decision.snapshot, decision.desired, style_of(sys.stdout)))
-    return DONE
+    if options.json:
+        sys.stdout.write(_maps_as_json(decision))
+    else:
+        sys.stdout.write(picture.draw(decision.snapshot, decision.desired, terminal.style_of(sys.stdout)))
+    if options.age:
+        _note(f"as of {time.monotonic() - began:.3f} s ago, when this command began to look")
+    return terminal.DONE
+
+
+def _maps_as_json(decision: cycle.Decision) -> str:
+    state = state_of(decision.snapshot, decision.desired, config_in(decision.snapshot), {})
+    return json_reply.maps_json(map_rows(state, path_rows(state)))

@@ -20,13 +20,15 @@ every message, also those that are ours alone, with its place, the line, and wha
 """
 
 import argparse
+import json
 import pwd
 import sys
 from collections.abc import Iterable, Iterator, Mapping
 from operator import attrgetter
 from typing import TextIO
 
-from controller.cli import commands
+from controller.cli import commands, terminal
+from controller.cli.config_json import config_tree
 from controller.cli.config_report import Checked, as_json, as_text
 from desired.conf.printer import Present, print_config
 from desired.config import Config, ConfigRefused, check_files, load_config
@@ -69,6 +71,7 @@ def add_show_config(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--config", metavar="FILE", default=argparse.SUPPRESS, help=f"default: {MAIN_FILE}")
     parser.add_argument("--config-dir", metavar="DIR", default=argparse.SUPPRESS, help=f"default: {DROP_IN_DIRECTORY}")
     parser.add_argument("--snapshot", metavar="FILE", help="the configuration and the devices of this snapshot")
+    parser.add_argument("--json", action="store_true", help="print the sections as JSON")
     parser.set_defaults(run=show_config, after=None)
 
 
@@ -94,7 +97,11 @@ def show_config(options: argparse.Namespace) -> int:
         files = _files_of(host, main, options.config_dir, required=main != MAIN_FILE)
         known = Accounts() if options.sandbox is None else {**ROOT, **accounts.observe(Reader(host, "host"), files)}
         surroundings = surroundings_of(host, accounts=known)
-    return _show(files, main, surroundings, snapshot if options.local else None)
+    text = _merged(files, main, surroundings, snapshot if options.local else None)
+    if text is None:
+        return terminal.FAILED
+    _write(sys.stdout, json.dumps(config_tree(text), indent=2) + "\n" if options.json else text)
+    return terminal.DONE
 
 
 def _files_of(host: ReadHost, main: str, drop_ins: str | None, *, required: bool) -> tuple[TextFile, ...]:
@@ -118,17 +125,19 @@ def surroundings_of(host: ReadHost, *, accounts: Mapping[str, Account] | None) -
     )
 
 
-def _show(files: tuple[TextFile, ...], main: str, surroundings: Surroundings, snapshot: Snapshot | None) -> int:
-    """Print the configuration of these files; with a snapshot only what concerns its devices."""
+def _merged(
+    files: tuple[TextFile, ...], main: str, surroundings: Surroundings, snapshot: Snapshot | None
+) -> str | None:
+    """The configuration of these files as it is printed; with a snapshot only what concerns its devices. None: it is
+    refused, and why was told."""
     try:
         config = load_config(files, main=main, surroundings=surroundings)
     except ConfigRefused as refused:
         _tell(refused.messages, but=refused.because)
-        return commands.FAILED
+        return None
     _tell(config.messages)
     present = _present(config, snapshot) if snapshot is not None else None
-    _write(sys.stdout, print_config(config, nr_open=surroundings.nr_open, present=present))
-    return commands.DONE
+    return print_config(config, nr_open=surroundings.nr_open, present=present)
 
 
 def _tell(messages: Iterable[ConfigMessage], *, but: ConfigMessage | None = None) -> None:
@@ -167,7 +176,7 @@ def check_config(options: argparse.Namespace) -> int:
     """`mpathctl check-config`. 1: there are errors, or (with `--strict`) warnings."""
     checked = _checked(options)
     _write(sys.stdout, as_json(checked) if options.json else as_text(checked))
-    return commands.FAILED if checked.errors or (options.strict and checked.warnings) else commands.DONE
+    return terminal.FAILED if checked.errors or (options.strict and checked.warnings) else terminal.DONE
 
 
 def _checked(options: argparse.Namespace) -> Checked:

@@ -1,8 +1,8 @@
 """The commands of `mpathctl` that look into a running daemon: `events`, `metrics`, `age` and `dump`.
 
-In: the parsed command line. Out: what the daemon says, as text or JSON lines, and an exit status. Events are asked for
-once a second by their numbers, so a client that is slow, or stopped, costs the daemon nothing. Only the client library
-is imported. multipath-tools' daemon knows none of these commands, and that is said.
+In: the parsed command line. Out: what the daemon says, as text or JSON, and an exit status. Events are asked for once a
+second by their numbers, so a client that is slow, or stopped, costs the daemon nothing. Only the client library is
+imported. multipath-tools' daemon knows none of these commands, and that is said.
 """
 
 import argparse
@@ -15,10 +15,9 @@ from collections.abc import Callable, Iterator
 from contextlib import closing
 from typing import Any
 
-from controller.client import patience
-from controller.client.channel import Channel, socket_names
+from controller.cli import connection, reply_json
+from controller.client.channel import Channel
 from controller.client.errors import ClientError, NotConnected
-from controller.client.wire import FAILED
 from observers.errors import MpathError
 
 POLL = 1.0
@@ -36,19 +35,24 @@ def add_daemon_commands(subparsers: "_Subparsers[argparse.ArgumentParser]") -> N
     """`events`, `metrics`, `age`, `dump`."""
     events = subparsers.add_parser("events", help="what the daemon saw, decided and did, and why")
     events.add_argument("--follow", "-f", action="store_true", help="go on with what happens from now on")
-    events.add_argument("--json", action="store_true", help="print JSON, one event a line")
+    forms = events.add_mutually_exclusive_group()
+    forms.add_argument(
+        "--json", action="store_true", help="JSON, one event a line: usual with --follow, but not on a terminal"
+    )
+    forms.add_argument("--text", action="store_true", help="text for people, which is usual otherwise")
     events.add_argument("--lines", "-n", metavar="N", type=_count, help="only the last N of those that are kept")
     events.set_defaults(run=_events)
     metrics = subparsers.add_parser("metrics", help="the daemon's metrics, in the OpenMetrics text format")
-    metrics.set_defaults(run=_asked("list metrics"))
+    metrics.set_defaults(run=_asked("list metrics", reply_json.metrics))
     age = subparsers.add_parser("age", help="how old what the daemon's replies are made of is")
-    age.set_defaults(run=_asked("list age"))
+    age.set_defaults(run=_asked("list age", reply_json.age))
     dump = subparsers.add_parser("dump", help="have the daemon write its flight recorder, and print where")
     dump.add_argument("what", nargs="?", choices=["recorder"], default="recorder")
-    dump.set_defaults(run=_asked("dump recorder"))
+    dump.set_defaults(run=_asked("dump recorder", reply_json.recorder))
+    for parser in (metrics, age, dump):
+        parser.add_argument("--json", action="store_true", help="print JSON")
     for parser in (events, metrics, age, dump):
-        parser.add_argument("--socket", metavar="NAME", help="the daemon's socket: a path, or an abstract name after @")
-        parser.add_argument("--timeout", metavar="SECONDS", type=float, help="default: as configured (uxsock_timeout)")
+        connection.add_options(parser)
 
 
 def _count(text: str) -> int:
@@ -57,30 +61,17 @@ def _count(text: str) -> int:
     return int(text)
 
 
-def _connected(options: argparse.Namespace) -> Channel:
-    names = (options.socket,) if options.socket else socket_names(os.environ)
-    return Channel(names, timeout=options.timeout if options.timeout is not None else patience.configured())
+Reading = Callable[[str], reply_json.Value]
 
 
-def _ask(channel: Channel, command: str) -> str:
-    reply = channel.ask(command)
-    if not reply.startswith(FAILED):
-        return reply
-    why = reply.removeprefix(FAILED).strip()
-    if not why or "CLI commands reference" in why:
-        raise MpathError(
-            f"the daemon does not know the command `{command}`", hint="multipath-tools' multipathd has nothing like it"
-        )
-    raise MpathError(why, hint=f"the command was: {command}")
-
-
-def _asked(command: str) -> Callable[[argparse.Namespace], int]:
-    """What runs a command and prints its reply."""
+def _asked(command: str, reading: Reading) -> Callable[[argparse.Namespace], int]:
+    """What runs a command and prints its reply. `reading`: the reply as a value."""
 
     def run(options: argparse.Namespace) -> int:
         try:
-            with closing(_connected(options)) as channel:
-                sys.stdout.write(_ask(channel, command))
+            with closing(connection.connect(options)) as channel:
+                reply = connection.ask(channel, command, ours=True)
+            sys.stdout.write(json.dumps(reading(reply), indent=2) + "\n" if options.json else reply)
         except ClientError as error:
             raise MpathError(str(error)) from error
         return 0
@@ -92,8 +83,8 @@ def _asked(command: str) -> Callable[[argparse.Namespace], int]:
 
 
 def _events(options: argparse.Namespace) -> int:
-    feed = Feed(lambda: _connected(options), patient=options.follow)
-    show = _json_line if options.json else _painted if _has_colours() else text_line
+    feed = Feed(lambda: connection.connect(options), patient=options.follow)
+    show = _form(options)
     shown = options.lines if options.lines is not None else _FOLLOWED if options.follow else None
     try:
         events = feed.take()
@@ -112,6 +103,13 @@ def _events(options: argparse.Namespace) -> int:
     return 0
 
 
+def _form(options: argparse.Namespace) -> Callable[[dict[str, Any]], str]:
+    """How an event is printed: what follows on for ever, and goes to no terminal, goes to a program."""
+    if options.json or (options.follow and not options.text and not sys.stdout.isatty()):
+        return _json_line
+    return _painted if _has_colours() else text_line
+
+
 class Feed:
     """The events that are new each time. `patient`: a daemon that is away is waited for, and looked for again."""
 
@@ -120,6 +118,7 @@ class Feed:
         self._channel: Channel | None = None
         self._daemon = ""
         self._last = 0
+        self._newest: dict[str, Any] = {}
         self._away = False
 
     def take(self) -> list[dict[str, Any]]:
@@ -146,27 +145,39 @@ class Feed:
             self._channel = self._connect()
             self._recognize(self._channel)
         self._away = False
-        reply = _ask(self._channel, f"list events since {self._last}")
-        events = [json.loads(line) for line in reply.splitlines() if line.startswith("{")]
+        events = _since(self._channel, self._last)
         if not events:
             return []
         missed = events[0]["number"] - self._last - 1
         if self._last and missed > 0:
             self._note(f"{missed} events came too fast to be told")
-        self._last = events[-1]["number"]
+        self._newest = events[-1]
+        self._last = self._newest["number"]
         return events
 
     def _recognize(self, channel: Channel) -> None:
-        """Another daemon counts its events from 1 again."""
+        """Another daemon counts its events from 1 again. It may have the process id of the one before, as in a
+        container, but not the event that was the newest."""
         found = re.match(r"pid \d+", channel.ask("show daemon"))
         daemon = found[0] if found else ""
-        if daemon != self._daemon:
+        if daemon != self._daemon or (self._last and not self._continues(channel)):
             self._daemon, self._last = daemon, 0
+
+    def _continues(self, channel: Channel) -> bool:
+        """Whether the daemon has the newest event that was told, or has forgotten it for later ones."""
+        events = _since(channel, self._last - 1)
+        return bool(events) and (events[0]["number"] > self._last or events[0] == self._newest)
 
     @staticmethod
     def _note(text: str) -> None:
         sys.stdout.flush()
         sys.stderr.write(f"mpathctl: {text}\n")
+
+
+def _since(channel: Channel, number: int) -> list[dict[str, Any]]:
+    """The events after this one that the daemon still has."""
+    reply = connection.ask(channel, f"list events since {number}", ours=True)
+    return [json.loads(line) for line in reply.splitlines() if line.startswith("{")]
 
 
 def _json_line(event: dict[str, Any]) -> str:

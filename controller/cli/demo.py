@@ -6,7 +6,7 @@ than that: the real host is only ever handed to the observers.
 
 import sys
 
-from controller.cli import commands
+from controller.cli import commands, terminal
 from controller.protocol import picture
 from controller.reconcile import explain
 from controller.reconcile.plan import Memory
@@ -25,9 +25,9 @@ SCENARIOS = {
 
 def demo(style: picture.Style) -> int:
     """Show every scenario; the exit status (1 when one of them did not converge)."""
-    failed = [name for name, story in SCENARIOS.items() if _show(name, story) != commands.DONE]
+    failed = [name for name, story in SCENARIOS.items() if _show(name, story) != terminal.DONE]
     _own_disks(RealHost(), style)
-    return commands.FAILED if failed else commands.DONE
+    return terminal.FAILED if failed else terminal.DONE
 
 
 def _title(text: str) -> None:

@@ -9,7 +9,7 @@ import argparse
 import re
 import sys
 
-from controller.cli import commands, explain_json, explain_text
+from controller.cli import commands, explain_json, explain_text, terminal
 from controller.reconcile.plan import MapPlan, Memory
 from controller.runtime import cycle
 from desired.derive import config_in
@@ -36,7 +36,7 @@ def explain(options: argparse.Namespace) -> int:
         text = _path(evidence, options) if options.what == PATH else _map(evidence, decision, options)
     _tell(evidence, options)
     sys.stdout.write(text)
-    return commands.DONE
+    return terminal.DONE
 
 
 def _evidence(decision: cycle.Decision) -> Evidence:

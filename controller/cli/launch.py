@@ -11,11 +11,13 @@ from importlib import import_module
 from controller.client.options import BadOption, Options, parse
 from controller.client.program import FAIL, joined, run
 
-_DAEMON_OPTIONS = "dsv:k::Bnw"
+DAEMON_OPTIONS = "dsv:k::Bnw"
+"""Of `multipathd`, as for getopt(3)."""
 
 PROGRAMS = {
     "conversation": "controller.client.interactive",
     "daemon": "controller.cli.daemon_entry",
+    "mpathctl": "controller.cli.main",
     "multipath": "controller.cli.multipath_program",
 }
 """The modules that have a program in them: `main(arguments)` returns the exit status."""
@@ -31,7 +33,7 @@ def multipathd() -> int:
     """`multipathd`: the daemon; with `-k` or with words, a client of it."""
     arguments = sys.argv[1:]
     try:
-        options, words = parse(arguments, _DAEMON_OPTIONS)
+        options, words = parse(arguments, DAEMON_OPTIONS)
     except BadOption as error:
         sys.stderr.write(f"Invalid argument '-{error.letter}'\n")
         return FAIL
@@ -46,6 +48,13 @@ def multipathd() -> int:
 def _commands(options: Options) -> list[str]:
     """What `-k` was given, each time that it was; the last one counts."""
     return [value or "" for letter, value in options if letter == "k"]
+
+
+def mpathctl() -> int:
+    """`mpathctl`: as a client of the daemon, if it is asked for nothing else."""
+    arguments = sys.argv[1:]
+    status: int | None = import_module("controller.cli.client_program").main(arguments)
+    return start("mpathctl", arguments) if status is None else status
 
 
 def multipathc() -> int:

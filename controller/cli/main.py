@@ -5,12 +5,11 @@ something would be otherwise (`preview`, `replay`).
 """
 
 import argparse
-import os
 import sys
 from collections.abc import Sequence
 
 from controller import __version__
-from controller.cli import commands
+from controller.cli import commands, terminal
 from controller.cli.client_commands import add_actions, add_shown
 from controller.cli.config_commands import add_check_config, add_show_config
 from controller.cli.daemon_commands import add_daemon_commands
@@ -21,7 +20,6 @@ from controller.cli.preview_command import preview
 from controller.cli.replay_command import add_replay
 from controller.cli.run_command import add_run
 from controller.runtime.cycle import Files
-from observers.errors import MpathError
 
 EPILOG = """exit status:
   0  done, or nothing to do
@@ -67,7 +65,7 @@ def build_parser() -> argparse.ArgumentParser:
     demo_parser = subparsers.add_parser(
         "demo", help="show the main job on the sandbox; on this host's own disks a dry run, never more"
     )
-    demo_parser.set_defaults(run=lambda _: demo(commands.style_of(sys.stdout)))
+    demo_parser.set_defaults(run=lambda _: demo(terminal.style_of(sys.stdout)))
     return parser
 
 
@@ -106,13 +104,15 @@ def _add_snapshot(subparsers: "Subparsers[argparse.ArgumentParser]") -> None:
 
 
 def _add_show(subparsers: "Subparsers[argparse.ArgumentParser]") -> None:
-    parser = subparsers.add_parser("show", help="show the state or the configuration of this host")
+    parser = subparsers.add_parser("show", aliases=["list"], help="show the state or the configuration of this host")
     kinds = parser.add_subparsers(dest="what", metavar="WHAT", required=True)
     topology = kinds.add_parser("topology", help="draw the maps, their groups and paths, and the other disks")
     topology.add_argument("--snapshot", metavar="FILE", help="of the host of this snapshot")
     topology.add_argument(
         "--after", metavar="SECONDS", type=_seconds, help="with --sandbox: let this much virtual time pass first"
     )
+    topology.add_argument("--json", action="store_true", help="print the maps as JSON, as `multipathd show maps json`")
+    topology.add_argument("--age", action="store_true", help="say also how old that is, on standard error")
     topology.set_defaults(run=commands.show_topology)
     add_show_md(kinds.add_parser("md", help="list the md multipath arrays and their members"), seconds=_seconds)
     add_show_config(kinds.add_parser("config", help="print the merged configuration, as `multipath -t` does"))
@@ -166,15 +166,7 @@ def _seconds(text: str) -> float:
     return value
 
 
-def mpathctl(arguments: Sequence[str] | None = None) -> int:
-    """The program: the exit status. Errors are printed, with their hint, and never as a traceback."""
+def main(arguments: Sequence[str] | None = None) -> int:
+    """The program: the exit status."""
     options = build_parser().parse_args(arguments)
-    try:
-        status: int = options.run(options)
-        sys.stdout.flush()
-        return status
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 1
-    except MpathError as error:
-        return commands.complain(str(error), hint=error.hint)
+    return terminal.ended(lambda: options.run(options))

@@ -10,11 +10,12 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict
 
-from controller.cli import commands
+from controller.cli import commands, terminal
 from controller.reconcile.explain import size_text
+from controller.reconcile.md_text import no_array_text
 from observers import mdstat, system
 from observers.host import ReadHost
-from observers.mdstat import LAST_KERNEL, MULTIPATH, multipath_left
+from observers.mdstat import MULTIPATH, multipath_left
 from observers.reading import Reader
 from observers.snapshot import Gap, HostFacts, MdArray, MdMember
 
@@ -43,9 +44,9 @@ def show_md(options: argparse.Namespace) -> int:
     else:
         facts, arrays, gaps = _observed(commands.host_of(options))
     for gap in gaps:
-        commands.complain(f"{gap.subject}: {gap.what}: {gap.reason}")
+        terminal.complain(f"{gap.subject}: {gap.what}: {gap.reason}")
     sys.stdout.write(_json(facts, arrays) if options.json else "".join(f"{line}\n" for line in _lines(facts, arrays)))
-    return commands.DONE
+    return terminal.DONE
 
 
 def _observed(host: ReadHost) -> tuple[HostFacts, tuple[MdArray, ...], tuple[Gap, ...]]:
@@ -68,22 +69,10 @@ def _lines(facts: HostFacts, arrays: Sequence[MdArray]) -> Iterator[str]:
     for array in ours:
         yield from (*_array(array), "")
     if not ours:
-        yield _nothing(facts)
+        yield no_array_text(facts)
     others = [f"{array.name} ({array.level or array.state or 'not set up'})" for array in arrays if array not in ours]
     if others:
         yield f"not multipath, and left alone: {', '.join(others)}"
-
-
-def _nothing(facts: HostFacts) -> str:
-    if multipath_left(facts):
-        last = ".".join(str(number) for number in LAST_KERNEL)
-        return (
-            f"This kernel ({facts.kernel_release}) has no md multipath: Linux {last} was the last that had it. "
-            "Paths are combined by device-mapper here: mpathctl show topology"
-        )
-    if facts.md_personalities is None:
-        return "There is no md array: the md driver is not loaded."
-    return "There is no md array of level multipath."
 
 
 def _array(array: MdArray) -> Iterator[str]:

@@ -3,7 +3,7 @@
 In: a `Subject`. Out: text on standard output, messages on standard error, an exit status.
 """
 
-from controller.cli.main import mpathctl
+from controller.cli.main import main as mpathctl
 from controller.cli.multipath_arguments import Job
 from controller.cli.multipath_program import Subject
 

@@ -9,7 +9,7 @@ import argparse
 import sys
 from dataclasses import replace
 
-from controller.cli import commands
+from controller.cli import commands, terminal
 from controller.cli.config_report import Checked, as_text
 from controller.cli.preview_json import preview_to_json
 from controller.cli.preview_text import preview_text
@@ -36,7 +36,7 @@ def preview(options: argparse.Namespace) -> int:
     made = of_candidate(snapshot, candidate)
     _tell(snapshot)
     sys.stdout.write(preview_to_json(made) if options.json else preview_text(made))
-    return commands.PENDING if made.changes else commands.DONE
+    return terminal.PENDING if made.changes else terminal.DONE
 
 
 def of_candidate(snapshot: Snapshot, candidate: Snapshot) -> Preview:

@@ -5,23 +5,27 @@ never guess at another version's meaning.
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from functools import cache
-from typing import Any, get_type_hints
+from typing import Any, TypeVar, get_type_hints
 
 from pydantic import TypeAdapter
 
 from actuators.steps import Outcome, Step
 from controller.reconcile.health import PathMemory
-from controller.reconcile.orders import Orders
 from controller.reconcile.plan import MapPlan, Memory, Plan, Refusal
 from controller.runtime.forms import OUTCOMES, STEPS
 from controller.runtime.recorder import Applied, Cycle, Entry, Ordered
 from controller.runtime.recording import FORMAT, SHARED, VERSION
 from observers import snapshot_json
-from observers.errors import InputError
+from observers.errors import InputError, InvariantBroken
 from observers.snapshot import Snapshot
+
+T = TypeVar("T")
+
+_FAULTS = (ValueError, KeyError, TypeError, IndexError, AttributeError, RecursionError, InvariantBroken)
+"""What goes wrong in reading where a file is not as it should be. Steps that can't be are the file's fault here."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,13 +47,21 @@ def read_recording(text: str, *, origin: str) -> Recording:
             taken += 1
     except InputError:
         raise
-    except (ValueError, KeyError, TypeError, IndexError, AttributeError, RecursionError) as error:
+    except _FAULTS as error:
         why = str(error).splitlines()[0] if str(error) else type(error).__name__
         fault = f"{origin}: line {taken + 1}: not as a flight recorder writes it: {why}"
         raise InputError(fault, hint="make a new one with: mpathctl dump recorder") from error
     if reader.header is None:
         raise InputError(f"{origin}: not a flight recorder's file: it is empty")
-    return Recording(program=reader.header["program"], at=reader.header["at"], entries=tuple(reader.entries))
+    return Recording(program=reader.header.program, at=reader.header.at, entries=tuple(reader.entries))
+
+
+@dataclass(frozen=True, slots=True)
+class _Header:
+    """The first line."""
+
+    program: str
+    at: float
 
 
 class _Reader:
@@ -58,7 +70,7 @@ class _Reader:
     def __init__(self, origin: str) -> None:
         self._origin = origin
         self._values: list[Any] = []
-        self.header: dict[str, Any] | None = None
+        self.header: _Header | None = None
         self.entries: list[Entry] = []
 
     def take(self, document: dict[str, Any]) -> None:
@@ -70,10 +82,10 @@ class _Reader:
         elif "cycle" in document:
             self.entries.append(self._cycle(document))
         elif "request" in document:
-            self.entries.append(Ordered(**{**document, "outcome": outcome_of(document["outcome"])}))
+            self.entries.append(_valid(Ordered, document, outcome=outcome_of(document["outcome"])))
         else:
             pairs = tuple((step_of(step), outcome_of(outcome)) for step, outcome in document["outcomes"])
-            self.entries.append(Applied(now=document["now"], plan=plan_of(document["plan"]), outcomes=pairs))
+            self.entries.append(_valid(Applied, document, plan=plan_of(document["plan"]), outcomes=pairs))
 
     def _begin(self, document: Any) -> None:
         if not isinstance(document, dict) or document.get("format") != FORMAT:
@@ -83,18 +95,15 @@ class _Reader:
         if document.get("version") != VERSION:
             shown = json.dumps(document.get("version"))[:40]
             raise InputError(f"{self._origin}: unknown version {shown}: this program reads version {VERSION}")
-        self.header = document
+        self.header = _Header(program=str(document["program"]), at=float(document["at"]))
 
     def _cycle(self, document: dict[str, Any]) -> Cycle:
         paths = {dev: _PATH_MEMORY.validate_python(self._values[n]) for dev, n in document["path_memories"].items()}
         whole = document.get("memory")
-        scope = document["scope"]
-        return Cycle(
-            number=document["cycle"],
-            now=document["now"],
-            scope=None if scope is None else frozenset(scope),
-            idle=frozenset(document["idle"]),
-            orders=_ORDERS.validate_python(document["orders"]),
+        return _valid(
+            Cycle,
+            {**document, "number": document["cycle"]},
+            weight=0,
             memory=Memory(paths=paths) if whole is None else memory_of(whole, paths),
             given=whole is not None,
             snapshot=self._snapshot(document["snapshot"]),
@@ -112,7 +121,6 @@ class _Reader:
 
 
 _PATH_MEMORY = TypeAdapter(PathMemory)
-_ORDERS = TypeAdapter(Orders)
 _HINTS = get_type_hints(Memory)
 _PLAIN = {
     field.name: TypeAdapter[Any](_HINTS[field.name])
@@ -130,7 +138,7 @@ def memory_of(document: Mapping[str, Any], paths: Mapping[Any, PathMemory]) -> M
 
 
 def _refusal(document: Mapping[str, Any]) -> Refusal:
-    return Refusal(**{**document, "steps": tuple(map(step_of, document["steps"]))})
+    return _valid(Refusal, document, steps=tuple(map(step_of, document["steps"])))
 
 
 def plan_of(document: Mapping[str, Any]) -> Plan:
@@ -140,12 +148,23 @@ def plan_of(document: Mapping[str, Any]) -> Plan:
 
 
 def _map_plan(document: Mapping[str, Any]) -> MapPlan:
-    steps = tuple(map(step_of, document["steps"]))
-    return MapPlan(**{**document, "steps": steps, "reasons": tuple(document["reasons"])})
+    return _valid(MapPlan, document, steps=tuple(map(step_of, document["steps"])))
+
+
+def _valid(kind: Callable[..., T], document: Mapping[str, Any], **given: Any) -> T:
+    """A value of that kind: some of its fields are given, the others are in the document."""
+    others = {name: adapter.validate_python(document[name]) for name, adapter in _fields_of(kind) if name not in given}
+    return kind(**others, **given)
 
 
 @cache
-def _adapter(kind: type) -> TypeAdapter[Any]:
+def _fields_of(kind: Any) -> tuple[tuple[str, TypeAdapter[Any]], ...]:
+    hints = get_type_hints(kind)
+    return tuple((field.name, _adapter(hints[field.name])) for field in fields(kind))
+
+
+@cache
+def _adapter(kind: Any) -> TypeAdapter[Any]:
     return TypeAdapter(kind)
 
 

@@ -13,7 +13,7 @@ from typing import Any
 
 from actuators.steps import Step
 from controller import __version__
-from controller.cli import commands
+from controller.cli import terminal
 from controller.cli.recording_reader import Recording, read_recording
 from controller.reconcile.explain import step_text
 from controller.reconcile.plan import MapPlan
@@ -33,7 +33,7 @@ def _replay(options: argparse.Namespace) -> int:
     recording = read_recording(_text(options.file), origin=options.file)
     replayed = list(replay(recording.entries))
     sys.stdout.write(_json(recording, replayed) if options.json else "".join(_lines(recording, replayed)))
-    return commands.DONE if all(each.same for each in replayed) else commands.PENDING
+    return terminal.DONE if all(each.same for each in replayed) else terminal.PENDING
 
 
 def _text(file: str) -> str:

@@ -1,11 +1,15 @@
 """`mpathctl run`: the daemon in the foreground, logging to standard error. The daemon itself is loaded only to run:
-no other command has to wait for it."""
+no other command has to wait for it. What its options leave open its environment may say."""
 
 import argparse
-import os
+from collections.abc import Callable
 from importlib import import_module
+from typing import TypeVar
 
+from controller.cli import own_settings
 from observers.errors import InputError
+
+T = TypeVar("T")
 
 PROGRAM = "controller.cli.run_program"
 
@@ -18,17 +22,26 @@ def add_run(parser: argparse.ArgumentParser) -> None:
         "--apply-config-changes", action="store_true", help="put a changed configuration in force without `reconfigure`"
     )
     parser.add_argument(
-        "--textfile", metavar="FILE", type=_textfile, help="write metrics to this file, *.prom, every 15 s"
-    )
+        "--textfile", metavar="FILE", type=_checked(own_settings.textfile),
+        help="write metrics to this file, *.prom, every 15 s",
+    )  # fmt: skip
+    parser.add_argument(
+        "--md-interval", metavar="SECONDS", type=_checked(own_settings.interval),
+        help="how often a failed member of an md array is asked (default: 15)",
+    )  # fmt: skip
     parser.set_defaults(run=_run)
 
 
-def _textfile(text: str) -> str:
-    if not text.endswith(".prom") or not os.path.isabs(text):
-        raise argparse.ArgumentTypeError(
-            f"{text!r} is no absolute path that ends in .prom, which node_exporter looks for"
-        )
-    return text
+def _checked(read: Callable[[str], T]) -> Callable[[str], T]:
+    """As argparse wants to hear what is wrong with a value."""
+
+    def checked(text: str) -> T:
+        try:
+            return read(text)
+        except ValueError as error:
+            raise argparse.ArgumentTypeError(str(error)) from None
+
+    return checked
 
 
 def _run(options: argparse.Namespace) -> int:

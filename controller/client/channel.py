@@ -14,6 +14,9 @@ from controller.client.errors import NoReply, NotConnected, NotSent
 DEFAULT_TIMEOUT = 4.1
 """Seconds without a sign of the daemon: its own limit for a command, and a tenth of a second for the way."""
 
+MOST_SECONDS = 2_147_483
+"""The longest timeout: the kernel's poll takes milliseconds as an int."""
+
 _CHUNK = 1 << 16
 
 
@@ -27,7 +30,10 @@ def socket_names(environment: Mapping[str, str]) -> tuple[str, ...]:
 
 
 class Channel:
-    """A connection, made at once. `NotConnected`: none of the names has a listener."""
+    """A connection, made at once. `NotConnected`: none of the names has a listener.
+
+    `timeout`: in seconds, up to MOST_SECONDS, without a sign of the daemon; None: wait for ever.
+    """
 
     __slots__ = ("_socket",)
 

@@ -24,6 +24,10 @@ from controller.client.errors import BadName, NotUnderstood, Refused
 _SEPARATOR = "\t"  # no value that the daemon prints has one
 _PATH_COLUMNS = ("%d", "%D", "%o", "%T", "%t", "%p", "%m", "%w")
 _MAP_COLUMNS = ("%d", "%n", "%w")
+UNKNOWN = -1
+"""Stands for a number that the daemon does not know."""
+_MOST_DIGITS = 20
+"""Of a number of 64 bits."""
 _LISTS_NOTHING = "ok\n"
 """What the daemon answers instead of an empty list."""
 
@@ -33,7 +37,8 @@ class PathEntry:
     """A path that the daemon knows.
 
     `status`: the device's own state (`running`, `offline`, `unknown` without a map). `checker_state` and `dm_state` as
-    in `show paths`. `map`: its map's name, or `[orphan]` and the like. `priority` is -1 when it is not known.
+    in `show paths`. `map`: its map's name, or `[orphan]` and the like. What the daemon has no number for (`n/a` for the
+    priority of an NVMe path without ANA, `#:#` for the number of a device that is gone) is -1.
     """
 
     device: str
@@ -69,10 +74,11 @@ class Done(StrEnum):
 class MultipathDaemon:
     """A connection to the daemon that listens on `socket_name`; None: on the usual one.
 
-    `socket_name` is a path, or an abstract name after `@`. `timeout`: in seconds, without a sign of the daemon.
+    `socket_name` is a path, or an abstract name after `@`. `timeout`: in seconds, without a sign of the daemon;
+    None: wait for ever.
     """
 
-    def __init__(self, socket_name: str | None = None, *, timeout: float = DEFAULT_TIMEOUT) -> None:
+    def __init__(self, socket_name: str | None = None, *, timeout: float | None = DEFAULT_TIMEOUT) -> None:
         names = socket_names(os.environ) if socket_name is None else (socket_name,)
         self._channel = Channel(names, timeout=timeout)
 
@@ -99,20 +105,21 @@ class MultipathDaemon:
 
     def list_paths(self) -> tuple[PathEntry, ...]:
         """All paths."""
-        return tuple(map(_path, self._rows("paths", _PATH_COLUMNS)))
+        return tuple(_path(row) for row in self._rows("paths", _PATH_COLUMNS))
 
     def list_maps(self) -> tuple[MapEntry, ...]:
         """All maps."""
         return tuple(MapEntry(device=d, name=n, uuid=w) for d, n, w in self._rows("maps", _MAP_COLUMNS))
 
     def _rows(self, what: str, columns: Sequence[str]) -> list[list[str]]:
+        """The lines that are rows. One that is none, since a device has a line's end in its name, costs no other."""
         reply = self.ask(f'show {what} raw format "{_SEPARATOR.join(columns)}"')
         if reply == _LISTS_NOTHING:
             return []
-        rows = [line.split(_SEPARATOR) for line in reply.split("\n") if line]
-        for row in rows:
-            if len(row) != len(columns):
-                raise NotUnderstood(f"the daemon lists {what} with {len(row)} columns of {len(columns)}")
+        lines = [line.split(_SEPARATOR, len(columns) - 1) for line in reply.split("\n") if line]
+        rows = [line for line in lines if len(line) == len(columns)]
+        if lines and not rows:
+            raise NotUnderstood(f"the daemon lists {what} with {len(lines[0])} columns of {len(columns)}")
         return rows
 
     # ---- the whole
@@ -203,10 +210,13 @@ def _quoted(name: str) -> str:
 def _path(row: list[str]) -> PathEntry:
     device, number, status, checker, dm, priority, map_name, uuid = row
     major, _, minor = number.partition(":")
-    try:
-        return PathEntry(
-            device=device, major=int(major), minor=int(minor), status=status, checker_state=checker, dm_state=dm,
-            priority=int(priority), map=map_name, uuid=uuid,
-        )  # fmt: skip
-    except ValueError as error:
-        raise NotUnderstood(f"the daemon lists {device} with number {number!r} and priority {priority!r}") from error
+    return PathEntry(
+        device=device, major=_number(major), minor=_number(minor), status=status, checker_state=checker, dm_state=dm,
+        priority=_number(priority), map=map_name, uuid=uuid,
+    )  # fmt: skip
+
+
+def _number(text: str) -> int:
+    """A number of the kernel's; -1 where there is a word instead, whichever it is."""
+    digits = text.removeprefix("-")
+    return int(text) if digits.isascii() and digits.isdigit() and len(digits) <= _MOST_DIGITS else UNKNOWN

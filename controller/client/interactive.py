@@ -12,23 +12,35 @@ from contextlib import closing, suppress
 from importlib import import_module
 
 from controller.client import patience
-from controller.client.channel import Channel, socket_names
+from controller.client.channel import MOST_SECONDS, Channel, socket_names
 from controller.client.errors import ClientError, NotConnected
 from controller.client.program import FAIL, OK, put
 
 PROMPT = "multipathd> "
+_MOST_DIGITS = 10
+"""Of a number of milliseconds; a longer one is too large in any case."""
 _COLOURS = re.compile(r"\x1b\[[^m]*m")
 
 
 def main(arguments: list[str]) -> int:
-    """`multipathc [TIMEOUT]`, in milliseconds."""
+    """`multipathc [TIMEOUT]`, in milliseconds; 0: wait for ever."""
     if len(arguments) > 1:
         sys.stderr.write("Usage: multipathc [timeout]\n")
         return FAIL
-    if arguments and not (arguments[0].isascii() and arguments[0].isdigit()):
+    timeout = _seconds(arguments[0]) if arguments else patience.configured()
+    if timeout is None:
         sys.stderr.write("ERROR: invalid timeout value\n")
         return FAIL
-    return converse(int(arguments[0]) / 1000 if arguments else patience.configured())
+    return converse(timeout)
+
+
+def _seconds(text: str) -> float | None:
+    """So many milliseconds; None: that is no number, or one that no socket takes."""
+    digits = text.lstrip("0") or text[-1:]
+    if not (digits.isascii() and digits.isdigit()) or len(digits) > _MOST_DIGITS:
+        return None
+    seconds = int(digits) / 1000
+    return seconds if seconds <= MOST_SECONDS else None
 
 
 def converse(timeout: float) -> int:

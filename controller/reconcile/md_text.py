@@ -1,4 +1,4 @@
-"""Steps and plans on md arrays in words, such that a dry run prints exactly what would be done.
+"""Steps and plans on md arrays in words, such that a dry run prints exactly what would be done; or why there are none.
 
 In: steps and plans. Out: text. It must never leave a step or a reason out.
 """
@@ -8,6 +8,8 @@ from typing import assert_never
 
 from actuators.steps import AddMdMember, MdStep, ReAddMdMember, RemoveMdMember
 from controller.reconcile.md import MdPlan
+from observers.mdstat import LAST_KERNEL, multipath_left
+from observers.snapshot import HostFacts
 
 HEADING = "md multipath arrays:"
 
@@ -32,6 +34,19 @@ def md_plan_text(plan: MdPlan) -> str:
     if not plan.arrays:
         return ""
     return "\n".join([HEADING, *_lines(plan)]) + "\n"
+
+
+def no_array_text(facts: HostFacts) -> str:
+    """Why there is nothing to show where there is no array of level multipath, as a sentence."""
+    if multipath_left(facts):
+        last = ".".join(str(number) for number in LAST_KERNEL)
+        return (
+            f"This kernel ({facts.kernel_release}) has no md multipath: Linux {last} was the last that had it. "
+            "Paths are combined by device-mapper here: mpathctl show topology"
+        )
+    if facts.md_personalities is None:
+        return "There is no md array: the md driver is not loaded."
+    return "There is no md array of level multipath."
 
 
 def _lines(plan: MdPlan) -> Iterator[str]:

@@ -66,7 +66,7 @@ def _tend(
     reservation = reservations.as_of_now(view, wanted, known, memory.reservation)
     if reservation is not memory.reservation:
         memory = replace(memory, reservation=reservation)
-    return waiting.tend(memory, care, working=working, now=view.now)
+    return waiting.tend(memory, care, working=working, queues=live.table.queues, now=view.now)
 
 
 def standby(wanted: DesiredMap) -> bool:

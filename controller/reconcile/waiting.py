@@ -29,8 +29,8 @@ TICK = 1.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Counters:
-    """What `show maps stats` shows. `queue_time`: seconds of recovery that are over. `failures`: how often queueing
-    came to its end while no path worked; `q_timeouts`: how often a clock was started, as multipathd counts them."""
+    """What `show maps stats` shows, as multipathd counts it. `queue_time`: seconds of recovery that are over.
+    `failures`: how often queueing came to its end while no path worked; `q_timeouts`: how often a clock was started."""
 
     path_faults: int = 0
     switch_grp: int = 0
@@ -48,7 +48,8 @@ class MapMemory:
     `deadline`: when queueing ends. `expired`: it ended. `disabled`: an operator ended it. `udev_until`: until when the
     table waits for udev's first look; `ghost_until`: until when udev is kept from probing a map of standby paths.
     `standby`: of a map that is not made yet, whether only such paths lead to it. `new`: this daemon made it, and
-    neither its table nor the configuration has changed since.
+    neither its table nor the configuration has changed since. `queued_since`: since when I/O waits because no path
+    works, None: it need not, or it fails; `queued`: for how many seconds it did before. No command sets that to zero.
     """
 
     care: MapCare = field(default_factory=MapCare)
@@ -60,6 +61,8 @@ class MapMemory:
     ghost_until: float | None = None
     standby: bool = False
     new: bool = False
+    queued: float = 0.0
+    queued_since: float | None = None
     counters: Counters = field(default_factory=Counters)
     reservation: Reservation = field(default_factory=Reservation)
     """Of the persistent reservation of who uses it."""
@@ -75,9 +78,10 @@ class MapMemory:
         return self.disabled or self.expired
 
 
-def tend(memory: MapMemory, care: MapCare, *, working: bool, now: float) -> MapMemory:
-    """The memory as of now. `working`: whether a path of the map takes I/O, or may (its check is not over)."""
-    memory = replace(memory, care=care)
+def tend(memory: MapMemory, care: MapCare, *, working: bool, queues: bool, now: float) -> MapMemory:
+    """The memory as of now. `working`: whether a path of the map takes I/O, or may (its check is not over). `queues`:
+    whether I/O waits, by the table that the map has, where none does."""
+    memory = _queued(replace(memory, care=care), waits=queues and not working, now=now)
     if working:
         return _recovered(memory, now=now)
     retry = care.no_path_retry
@@ -90,6 +94,17 @@ def tend(memory: MapMemory, care: MapCare, *, working: bool, now: float) -> MapM
         deadline = now + retry * care.path.polling_interval + TICK
         return replace(memory, deadline=deadline, counters=counters)
     return _expired(memory, now=now)
+
+
+def _queued(memory: MapMemory, *, waits: bool, now: float) -> MapMemory:
+    if waits is (memory.queued_since is not None):
+        return memory
+    return replace(memory, queued=queued_time(memory, now=now), queued_since=now if waits else None)
+
+
+def queued_time(memory: MapMemory, *, now: float) -> float:
+    """Seconds for which I/O waited because no path worked, whatever was to end that."""
+    return memory.queued + (max(0.0, now - memory.queued_since) if memory.queued_since is not None else 0.0)
 
 
 def _recovered(memory: MapMemory, *, now: float) -> MapMemory:

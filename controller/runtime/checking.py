@@ -136,12 +136,12 @@ class Checks:
         if known is not None:
             self.remember(known[0], health.suspect(known[1], signs, now=now))
 
-    def map_seen(self, live: Map, *, now: float) -> None:
-        """The kernel may have stopped using a path of a map, which it does before any check finds out.
+    def map_seen(self, live: Map, *, now: float) -> list[PathChange]:
+        """The kernel may have stopped using paths of a map, which it does before any check finds out: which.
 
         Only a path that turns from active to failed tells that; one that is failed for a while is kept so on purpose.
         """
-        failed = 0
+        failed = []
         for dev in self._used.stopped(live):
             name = self._world.name_of(dev)
             known = self._known(name) if name is not None else None
@@ -149,11 +149,13 @@ class Checks:
                 continue
             path, memory = known
             if path.name not in self._decider.orders.failed_paths:
-                self.remember(path, health.kernel_failed(memory, self._caring.of(path), now=now))
-                failed += 1
+                after = health.kernel_failed(memory, self._caring.of(path), now=now)
+                self.remember(path, after)
+                failed.append(self._change(path, memory, after, first=False))
         if failed:
             whole = self._decider.memory
-            self._decider.memory = replace(whole, maps=paths_failed(whole.maps, live.wwid, failed))
+            self._decider.memory = replace(whole, maps=paths_failed(whole.maps, live.wwid, len(failed)))
+        return [change for change in failed if change is not None]
 
     # ---- memories
 
@@ -380,10 +382,7 @@ class Checks:
         after = self._world.path(before.name)
         if after is None:
             return None
-        wwid = self._decider.wwid_of(before.name)
-        wanted = self._decider.wanted.get(wwid) if wwid is not None else None
-        name = wanted.alias.value if wanted is not None else ""
-        return change_of(before, old, after, new, map_name=name, first=first)
+        return change_of(before, old, after, new, of=self._decider.map_of(before.name), first=first)
 
     def settle(self, path: Path) -> Path | None:
         """A path with the state that counts; None: it was removed by command."""

@@ -23,7 +23,8 @@ from controller.runtime.deciding import decide
 from controller.runtime.events import Kind, Level
 from controller.runtime.lanes import Finished
 from controller.runtime.rereading import READ_LIMIT
-from controller.runtime.service import Service, Source
+from controller.runtime.service import Service
+from controller.runtime.sources import Source
 from desired.config import Config
 from desired.model import ConfigMessage
 from observers.errors import MpathError

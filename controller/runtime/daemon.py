@@ -12,7 +12,9 @@ import sys
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 
+from controller.reconcile.md import INTERVAL as MD_INTERVAL
 from controller.runtime import configuring, resident
 from controller.runtime.config_news import ConfigNews
 from controller.runtime.config_watch import ConfigWatch
@@ -24,12 +26,16 @@ from controller.runtime.log import ErrorStream, Journal
 from controller.runtime.patience import uxsock_timeout
 from controller.runtime.pidfile import Pidfile
 from controller.runtime.server import Server, listen
-from controller.runtime.service import Service, Source, Sources
+from controller.runtime.service import Service
+from controller.runtime.sources import Source, Sources
 from controller.runtime.systemd import ServiceManager, name_of, passed_sockets
 from controller.runtime.textfile import Textfile
 from desired import options as keywords
+from desired.config import Config
 from desired.precedence import global_settings
+from observers.collect import host_facts
 from observers.daemon import PIDFILE, SOCKETS
+from observers.devicemapper import Observed
 from observers.dm_events import DmEvents
 from observers.errors import MpathError
 from observers.event_sources import fc_events, iscsi_events, uevents
@@ -38,6 +44,7 @@ from observers.kernel.real_host import RealHost
 from observers.kernel.uevent import Sender
 from observers.mdstat import MDSTAT
 from observers.mdstat_watch import MdstatWatch, ear
+from observers.reading import Reader
 
 DONE, FAILED = 0, 1
 
@@ -51,9 +58,10 @@ _HEARD = (*_ENDING, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2)
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DaemonOptions:
     """How it was started. `verbosity` None: as configured. `stamped`: lines of the log with the time (`-d`), without
-    (`-s`); None: to the journal. `resident`: whether memory is locked and the process is kept from being ended for it.
-    `apply_changes`: whether a changed configuration is put in force without being asked for. `textfile`: where metrics
-    are written to for node_exporter; None: nowhere.
+    (`-s`), unless standard error leads to the journal; None: to the journal in any case. `resident`: whether memory is
+    locked and the process is kept from being ended for it. `apply_changes`: whether a changed configuration is put in
+    force without being asked for. `textfile`: where metrics are written to for node_exporter; None: nowhere.
+    `md_interval`: seconds between two questions to a failed member of an md array.
     """
 
     name: str = "multipathd"
@@ -64,6 +72,7 @@ class DaemonOptions:
     resident: bool = True
     apply_changes: bool = False
     textfile: str | None = None
+    md_interval: float = MD_INTERVAL
 
 
 def main(options: DaemonOptions) -> int:
@@ -71,22 +80,46 @@ def main(options: DaemonOptions) -> int:
     resident.prepare(options.name)
     try:
         return _run(options, os.environ)
-    except MpathError as error:
-        sys.stderr.write(f"{options.name}: {error}\n" + (f"{options.name}: {error.hint}\n" if error.hint else ""))
-        number = errno.EINVAL
-    except OSError as error:
-        sys.stderr.write(f"{options.name}: {error}\n")
-        number = error.errno or errno.EIO
+    except (MpathError, OSError) as error:
+        number = _say(options, error)
     ServiceManager.of(os.environ, pid=os.getpid()).failed(number)
     return FAILED
 
 
-def _run(options: DaemonOptions, environment: Mapping[str, str]) -> int:
-    host, pid = RealHost(), os.getpid()
+def _say(options: DaemonOptions, error: MpathError | OSError) -> int:
+    """Say why there is no start; the errno that stands for it."""
+    sys.stderr.write(f"{options.name}: {error}\n")
+    if isinstance(error, OSError):
+        return error.errno or errno.EIO
+    sys.stderr.write(f"{options.name}: {error.hint}\n" if error.hint else "")
+    return errno.EINVAL
+
+
+def may_start(options: DaemonOptions) -> bool:
+    """Whether a daemon could start now, as far as that can be known. What stands against it is said: later, in the
+    background, nobody would hear it."""
+    host = RealHost()
+    try:
+        _require_root(host)
+        Pidfile.require_free(options.pidfile)
+        read = configuring.reader(host, options.files)()
+        configuring.loaded(read, options.files, host_facts(Reader(host, "host"), Observed()))
+    except (MpathError, OSError) as error:
+        _say(options, error)
+        return False
+    return True
+
+
+def _require_root(host: RealHost) -> None:
     if host.effective_user() != 0:
         raise MpathError(
             "only root can watch over multipath maps", hint="run it as root, or look: mpathctl show topology"
         )
+
+
+def _run(options: DaemonOptions, environment: Mapping[str, str]) -> int:
+    host, pid = RealHost(), os.getpid()
+    _require_root(host)
     manager = ServiceManager.of(environment, pid=pid)
     read = configuring.reader(host, options.files)()
     pidfile = Pidfile.take(options.pidfile, pid=pid)
@@ -94,15 +127,14 @@ def _run(options: DaemonOptions, environment: Mapping[str, str]) -> int:
     try:
         service = Service(
             host, options.files, engine=RealEngine(host), capacity=host_capacity(host), selector=selector,
-            sources=_sources(host), manager=manager, pid=pid, read=read,
+            sources=_sources(host), manager=manager, pid=pid, read=read, md_interval=options.md_interval,
         )  # fmt: skip
         watch = ConfigWatch(options.files)
         ConfigNews(service, host, options.files, apply=options.apply_changes).listen(watch)
         if options.textfile is not None:
             service.loop.add([Textfile(service, host, options.textfile).chore])
         watch.start()
-        log = _log(options, service, environment)
-        service.bulletin.listen(log)
+        log = log_of(options, service, environment)
         _prepare(service, options, environment, pid=pid)
         try:
             service.run()
@@ -138,13 +170,29 @@ def _become_resident(service: Service) -> None:
         service.teller.say(Level.WARNING, Kind.SERVICE, f"memory is not locked: {error}")
 
 
-def _log(options: DaemonOptions, service: Service, environment: Mapping[str, str]) -> Journal | ErrorStream:
-    """To the journal with fields of their own, also where standard error leads to it: that loses the fields."""
-    configured = global_settings(service.decider.config).require(keywords.VERBOSITY).value
-    verbosity = options.verbosity if options.verbosity is not None else configured
-    if options.stamped is None or (options.stamped is False and _leads_to_journal(environment)):
+def log_of(options: DaemonOptions, service: Service, environment: Mapping[str, str]) -> Journal | ErrorStream:
+    """Have events told from now on, as many as the configuration in force wants."""
+    log = _destination(options, environment, _verbosity(options, service.decider.config))
+    service.on_configured = partial(_follow_configuration, log, options)
+    service.bulletin.listen(log)
+    return log
+
+
+def _destination(options: DaemonOptions, environment: Mapping[str, str], verbosity: int) -> Journal | ErrorStream:
+    """The journal with fields of their own, also where standard error leads to it: that loses the fields."""
+    if options.stamped is None or _leads_to_journal(environment):
         return Journal(verbosity, identifier=options.name)
     return ErrorStream(verbosity, stamped=options.stamped)
+
+
+def _verbosity(options: DaemonOptions, config: Config) -> int:
+    """What the command line says holds as long as the process runs."""
+    configured: int = global_settings(config).require(keywords.VERBOSITY).value
+    return options.verbosity if options.verbosity is not None else configured
+
+
+def _follow_configuration(log: Journal | ErrorStream, options: DaemonOptions, config: Config) -> None:
+    log.verbosity = _verbosity(options, config)
 
 
 def _leads_to_journal(environment: Mapping[str, str]) -> bool:
@@ -171,7 +219,7 @@ def _sources(host: RealHost) -> Sources:
     for opener in openers:
         with suppress(OSError):  # the kernel has no such transport loaded
             transports.append(opener())
-    return Sources(uevents=uevents(Sender.UDEV), dm=_dm_events(host), transports=tuple(transports), md=_md_events())
+    return Sources(uevents=uevents(Sender.UDEV), dm=_dm_events(host), transports=tuple(transports), md=_md_events)
 
 
 class _MdSource:
@@ -191,7 +239,7 @@ class _MdSource:
 def _md_events() -> Source | None:
     try:
         return _MdSource(os.open(MDSTAT, os.O_RDONLY | os.O_CLOEXEC))
-    except OSError:  # the kernel has no md
+    except OSError:  # the kernel has no md, or has not loaded it yet
         return None
 
 

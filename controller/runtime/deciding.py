@@ -11,6 +11,7 @@ In: a world, the configuration, the memory, the time. Out: a `Decision`. It must
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from actuators.steps import CreateMap, ReloadMap, RemoveMap, RenameMap, Step, WriteTunable
 from controller.reconcile import safety
@@ -50,6 +51,13 @@ class Considered:
     memory: Memory
     after: Memory
     decision: Decision
+
+
+class MapName(NamedTuple):
+    """Whose path a device is. `wwid` empty: nobody knows; `name` empty: the unit is to have no map."""
+
+    wwid: str = ""
+    name: str = ""
 
 
 class Decider:
@@ -117,6 +125,12 @@ class Decider:
         """Whose path a device was when it was last decided on."""
         admission = self.admissions.get(name)
         return admission.wwid if admission is not None and admission.wwid else None
+
+    def map_of(self, name: DeviceName) -> MapName:
+        """The same with the name of its map."""
+        wwid = self.wwid_of(name)
+        wanted = self.wanted.get(wwid) if wwid is not None else None
+        return MapName(wwid or "", wanted.alias.value if wanted is not None else "")
 
     def everything(self, now: float, *, idle: Collection[Wwid] = ()) -> Decision:
         """All maps. `idle`: maps whose steps are being done; nothing is planned for them."""

@@ -34,7 +34,7 @@ from controller.runtime.jobs import Jobs, Performed
 from controller.runtime.lanes import Finished, Lanes
 from controller.runtime.looking import Looking
 from controller.runtime.repeats import REPEATS, Repeats
-from controller.runtime.telling import Teller
+from controller.runtime.telling import Teller, reasons
 from controller.runtime.undecided import Undecided
 from controller.runtime.witness import Witness
 from controller.runtime.world import World
@@ -92,7 +92,7 @@ class Doing:
             held = replace(work, plan=replace(work.plan, records=(), maps=(each,)))
             memory = self._decider.memory = after_apply(self._decider.memory, held.plan, outcomes, now)
             self._witness.held(held.plan, outcomes, now=now, memory=memory)
-            self._teller.done(each.steps[0], outcomes[0][1])
+            self._teller.done(each.steps[0], outcomes[0][1], reason=reasons(held.plan).get(each.steps[0], ""))
             self._undecided.maps.add(each.wwid)
 
     def begin(self, work: Work, now: float) -> None:
@@ -138,9 +138,9 @@ class Doing:
 
     def _settle(self, work: Work, performed: Performed, now: float) -> None:
         """Work is done: remember what came of it, look at its maps again, and decide on them again."""
-        outcomes = performed.outcomes
+        outcomes, why = performed.outcomes, reasons(work.plan)
         for step, outcome in outcomes:
-            self._teller.done(step, outcome)
+            self._teller.done(step, outcome, reason=why.get(step, ""))
         memory = self._decider.memory = after_apply(self._decider.memory, work.plan, outcomes, now)
         self._witness.applied(work.plan, outcomes, now=now, memory=memory)
         self._repeats.count(work.plan.maps)
@@ -156,7 +156,7 @@ class Doing:
             self._world.refresh_maps([map_uuid(wwid) for wwid in work.wwids])
         for uuid in map(map_uuid, work.wwids):
             if uuid in self._world.maps:
-                self._checks.map_seen(self._world.maps[uuid], now=now)
+                self._teller.paths_changed(self._checks.map_seen(self._world.maps[uuid], now=now))
         self._undecided.on(work.wwids, now=now)
 
 

@@ -8,9 +8,11 @@ from dataclasses import replace
 
 from controller.reconcile.fencing import Reading
 from controller.reconcile.health import PathMemory
+from controller.runtime.deciding import MapName
 from controller.runtime.telling import PathChange
 from desired.derive import Identifier
 from desired.identity import Standing, page_names
+from observers.checkers import SYSFS
 from observers.errors import ProtocolError
 from observers.snapshot import Bus, DeviceName, Path, Wwid
 
@@ -51,7 +53,7 @@ class Judge:
 
 
 def change_of(
-    before: Path, old: PathMemory, after: Path, new: PathMemory, *, map_name: str, first: bool
+    before: Path, old: PathMemory, after: Path, new: PathMemory, *, of: MapName, first: bool
 ) -> PathChange | None:
     """What a check changed; None: nothing that a decision depends on. `first`: it is the path's first answer."""
     anew = first or self_description(after) != self_description(before)
@@ -59,14 +61,24 @@ def change_of(
         return None
     return PathChange(
         name=after.name,
-        map=map_name,
+        map=of.name,
+        wwid=of.wwid,
         before=old.state,
         after=new.state,
-        message=new.answer.message if not new.quarantined else str(new.quarantined),
+        message=_reason(after, new),
         anew=anew,
         unit=turn(old, new),
         ranks=not anew and _but_for_rank(before, old) == _but_for_rank(after, new),
     )
+
+
+def _reason(path: Path, memory: PathMemory) -> str:
+    """Why a path is as it is. Where sysfs says it, no checker was asked."""
+    if memory.quarantined:
+        return str(memory.quarantined)
+    if memory.answer.checker == SYSFS:
+        return f"sysfs says {path.device_state or memory.answer.state}"
+    return memory.answer.message
 
 
 def turn(old: PathMemory, new: PathMemory) -> str:

@@ -42,6 +42,7 @@ def line_of(event: Event) -> str:
 
 class ErrorStream:
     """Lines on standard error; `stamped`: with the time of day before each, as `multipathd -d` prints them.
+    `verbosity`: the level of what matters least of what is printed; it may be changed.
 
     A pipe that nobody reads, a terminal that is stopped, a file on a dead disk: each lets whoever writes to it wait,
     and the descriptor is shared with other programs, so it can't be made non-blocking. So a thread writes, and it also
@@ -50,14 +51,14 @@ class ErrorStream:
     """
 
     def __init__(self, verbosity: int, *, stamped: bool, descriptor: int = _STANDARD_ERROR, room: int = _ROOM) -> None:
-        self._verbosity, self._stamped, self._descriptor = verbosity, stamped, descriptor
+        self.verbosity, self._stamped, self._descriptor = verbosity, stamped, descriptor
         self._events: Queue[Event | None] = Queue(room)
         self._dropped = 0
         (self._thread,) = start_threads(1, "log", self._write_all)
 
     def __call__(self, event: Event) -> None:
         """Have it printed, if it matters enough."""
-        if event.level > self._verbosity:
+        if event.level > self.verbosity:
             return
         if self._dropped:
             text = f"{self._dropped} messages were lost, as nobody read them from standard error"
@@ -93,17 +94,17 @@ class ErrorStream:
 
 
 class Journal:
-    """The system's journal."""
+    """The system's journal. `verbosity`: the level of what matters least of what is sent; it may be changed."""
 
     def __init__(self, verbosity: int, *, identifier: str, address: str = JOURNAL) -> None:
-        self._verbosity, self._identifier, self._address = verbosity, identifier, address
+        self.verbosity, self._identifier, self._address = verbosity, identifier, address
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC)
         self._socket.settimeout(0)
         self._dropped = 0
 
     def __call__(self, event: Event) -> None:
         """Send it, if it matters enough."""
-        if event.level > self._verbosity:
+        if event.level > self.verbosity:
             return
         if self._dropped:
             text = f"{self._dropped} messages were lost, as the journal did not take them"

@@ -16,7 +16,7 @@ from controller.reconcile.md_safety import MdViolation, allowed
 from observers import mdstat
 from observers.host import ReadHost
 from observers.md_member import MdFinding
-from observers.snapshot import HostFacts, Snapshot
+from observers.snapshot import HostFacts, MdArray, Snapshot
 
 
 class MdKeeper:
@@ -24,13 +24,15 @@ class MdKeeper:
 
     `ask`: has the member asked (`probe_member(target.array, target.member)`); the finding comes to `answered`, always.
     `do`: has steps done (`actuators.md.apply_md`); what came of them comes to `done`, always.
+    `on_look`: is told of the arrays of level multipath each time that they were looked at.
     """
 
     def __init__(
         self, host: ReadHost, *, ask: Callable[[MdTarget], None], do: Callable[[Sequence[MdStep]], None],
-        interval: float = INTERVAL,
+        on_look: Callable[[Sequence[MdArray]], None] = lambda _: None, interval: float = INTERVAL,
     ) -> None:  # fmt: skip
         self._host, self._ask, self._do, self._interval = host, ask, do, interval
+        self._on_look = on_look
         self._memory = MdMemory()
         self._seen = _snapshot(mdstat.Observed())
         self._outstanding: set[MdKey] = set()
@@ -44,9 +46,20 @@ class MdKeeper:
         """When a member is due (monotonic seconds); None: no member has failed."""
         return self.plan.wake_at
 
+    @property
+    def facts(self) -> HostFacts:
+        """What the md driver can do, as of the last look; of the host nothing else."""
+        return self._seen.host
+
+    @property
+    def arrays(self) -> tuple[MdArray, ...]:
+        """Those of level multipath, as of the last look."""
+        return tuple(array for array in self._seen.md_arrays if array.level == mdstat.MULTIPATH)
+
     def turn(self, now: float) -> None:
         """Look at the arrays, ask the members that are due, and plan with the answers that came."""
         self._seen = _snapshot(mdstat.observe(self._host))
+        self._on_look(self.arrays)
         targets = due(self._seen, self._memory, now)
         self._memory = asked(self._memory, targets, now, interval=self._interval)
         answers = [] if self._doing else self._answers

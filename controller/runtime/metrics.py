@@ -86,7 +86,7 @@ def render(state: State, counts: Counts) -> str:
     """All metrics, ended as the format wants it."""
     paths = still_rows(state)
     members = [row for row in paths if row.map is not None and row.path is not None]
-    return "\n".join([*_maps(map_rows(state, paths)), *_paths(members), *_loop(state, counts), "# EOF", ""])
+    return "\n".join([*_maps(map_rows(state, paths), state.now), *_paths(members), *_loop(state, counts), "# EOF", ""])
 
 
 def _paths(members: Iterable[PathRow]) -> Iterator[str]:
@@ -123,7 +123,7 @@ _SHOWN = (
 """The states that last; the others are kept as one of these."""
 
 
-def _maps(maps: Iterable[MapRow]) -> Iterator[str]:
+def _maps(maps: Sequence[MapRow], now: float) -> Iterator[str]:
     live = [row for row in maps if row.map.table is not None]
     yield from _family(
         "mpath_map_paths", "gauge", "Paths of a map, and those of them that can take I/O.",
@@ -133,12 +133,19 @@ def _maps(maps: Iterable[MapRow]) -> Iterator[str]:
         "mpath_map_queueing", "gauge", "1 while I/O waits for want of a path instead of failing.",
         (row.texts.text("queueing sample", _queueing, row) for row in live),
     )  # fmt: skip
+    yield from _family(
+        "mpath_map_suspended", "gauge", "1 while a map is suspended, so that all its I/O waits.",
+        (row.texts.text("suspended sample", _suspended, row) for row in live),
+    )  # fmt: skip
     known = [row for row in maps if row.line is not NO_MAP_LINE]
+    yield from _family(
+        "mpath_map_queue_seconds", "counter", "Seconds for which I/O of a map waited for want of a path.",
+        (_queue_seconds(row, now) for row in known),
+    )  # fmt: skip
     for name, attribute, help_ in (
         ("mpath_map_path_faults", "path_faults", "Paths of a map that failed."),
         ("mpath_map_group_switches", "group_switches", "How often a map went to another path group."),
         ("mpath_map_loads", "loads", "Tables that were loaded."),
-        ("mpath_map_queue_seconds", "queue_seconds", "Seconds for which a map queued for want of a path."),
         ("mpath_map_failures", "failures", "How often queueing came to its end."),
     ):
         make = partial(_counter, name, attrgetter(attribute))
@@ -155,7 +162,24 @@ def _counted(row: MapRow) -> str:
 
 def _queueing(row: MapRow) -> str:
     queues = row.map.table is not None and row.map.table.queues
-    return f"mpath_map_queueing{{{_labels(map=row.map.name)}}} {int(queues)}"
+    waits = queues and not row.usable and not any(path.active for path in row.paths)
+    return f"mpath_map_queueing{{{_labels(map=row.map.name)}}} {int(waits)}"
+
+
+def _suspended(row: MapRow) -> str:
+    return f"mpath_map_suspended{{{_labels(map=row.map.name)}}} {int(row.map.suspended)}"
+
+
+def _queue_seconds(row: MapRow, now: float) -> str:
+    """Not kept while it grows."""
+    since = row.line.queued_since
+    if since is None:
+        return row.texts.text("queue seconds", lambda row: _queued(row, row.line.queued), row)
+    return _queued(row, row.line.queued + max(0.0, now - since))
+
+
+def _queued(row: MapRow, seconds: float) -> str:
+    return _sample("mpath_map_queue_seconds_total", _labels(map=row.map.name), seconds)
 
 
 def _counter(name: str, value: Callable[[Counters], int], row: MapRow) -> str:

@@ -8,7 +8,7 @@ again, or what a unit attention said, for after that the unit behind a path may 
 In: events of all sources. Out: calls to the reconciler and the checks. It must never change anything.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from controller.reconcile.fencing import Sign
 from controller.runtime.checking import Checks
@@ -44,6 +44,8 @@ class Noticer:
         self._world, self._reconciler, self._checks = world, reconciler, checks
         self._watch, self._counts = watch, counts
         self._order = DmOrder()
+        self.on_md: Callable[[float], None] = lambda _now: None
+        """Called with the time when something may have happened to an md array, or one may have come."""
 
     # ---- which paths there are
 
@@ -62,6 +64,7 @@ class Noticer:
             if isinstance(event, Overrun):
                 self._counts.overruns += 1
                 self._reconciler.look_at_everything()
+                self.on_md(now)
             else:
                 self._counts.uevents += 1
                 self._uevent(event, now)
@@ -74,6 +77,8 @@ class Noticer:
                 self._map_uevent(event)
             else:
                 self._reconciler.look_at_path(event.name)
+            if event.name.startswith("md"):
+                self.on_md(now)
 
     def _map_uevent(self, event: Uevent) -> None:
         if event.action == "remove":

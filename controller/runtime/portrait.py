@@ -41,7 +41,7 @@ from desired.observed import offline
 from observers.breathing import Breathe, breathing, without_pause
 from observers.dmtable import DevT
 from observers.identity_3par import PAGE, volume_name
-from observers.snapshot import DeviceName, Path, Snapshot, Wwid
+from observers.snapshot import DeviceName, Path, Snapshot, Wwid, map_uuid
 
 GOOD_ENOUGH = 1.0
 """Seconds for which a state may be shown though something has changed since: in the midst of a turn, and where to make
@@ -192,10 +192,17 @@ class Portraitist:
         for wwid in {**wanted, **memory.maps}:
             each, remembered = wanted.get(wwid), memory.maps.get(wwid, _NO_MEMORY)
             since, known = memory.failback_since.get(wwid), before.get(wwid)
-            if known is None or _runs(remembered) or not known.same(each, remembered, since):
-                known = _KeptMap(each, remembered, since, _map_line(wwid, each, memory, now=now))
+            silent = remembered.silenced and not self._queues(wwid)
+            if known is None or _runs(remembered) or not known.same(each, remembered, since, silent=silent):
+                line = _map_line(wwid, each, memory, now=now, silent=silent)
+                known = _KeptMap(each, remembered, since, silent, line)
             self._map_lines_kept[wwid] = known
         return {wwid: known.line for wwid, known in self._map_lines_kept.items()}
+
+    def _queues(self, wwid: Wwid) -> bool:
+        """Whether the kernel queues, whatever is remembered: it may not have been told yet, or have refused."""
+        live = self._world.maps.get(map_uuid(wwid))
+        return live is not None and live.table is not None and live.table.queues
 
 
 _NO_MEMORY = MapMemory()
@@ -207,11 +214,13 @@ class _KeptMap(NamedTuple):
     wanted: DesiredMap | None
     memory: MapMemory
     failback_since: float | None
+    silent: bool
     line: MapLine
 
-    def same(self, wanted: DesiredMap | None, memory: MapMemory, failback_since: float | None) -> bool:
+    def same(self, wanted: DesiredMap | None, memory: MapMemory, failback_since: float | None, *, silent: bool) -> bool:
         """Whether it would be made of the same."""
-        return self.wanted is wanted and self.memory is memory and self.failback_since == failback_since
+        same = self.wanted is wanted and self.memory is memory and self.failback_since == failback_since
+        return same and self.silent is silent
 
 
 class _Key(NamedTuple):
@@ -303,14 +312,16 @@ def _path_line(path: Path, memory: PathMemory, wish: _Wish) -> PathLine:
     )
 
 
-def _map_line(wwid: Wwid, wanted: DesiredMap | None, memory: Memory, *, now: float) -> MapLine:
+def _map_line(wwid: Wwid, wanted: DesiredMap | None, memory: Memory, *, now: float, silent: bool) -> MapLine:
     known = memory.maps.get(wwid, _NO_MEMORY)
     counters = known.counters
     return MapLine(
         action=Action.CREATE if known.new else Action.NONE,
         failback_due=_failback_due(wwid, wanted, memory),
         queueing_ends=None if known.expired else known.deadline,
-        queueing_disabled=known.silenced,
+        queueing_disabled=silent,
+        queued=known.queued,
+        queued_since=known.queued_since,
         counters=Counters(
             path_faults=counters.path_faults,
             group_switches=counters.switch_grp,

@@ -176,14 +176,13 @@ class Reconciler:
         """Whether something that was named has not been looked at."""
         return self._looking.pending
 
-    def at_rest(self, wwids: Collection[Wwid] | None) -> bool:
-        """Whether nothing is left to do for some maps; None: for any of them, nor is a first answer expected."""
-        undecided, busy = self._undecided, self._doing.busy
-        if self.looking or self._answers or undecided.everything_since is not None:
+    def at_rest(self, wwids: Collection[Wwid] | None, *, answered: bool = True) -> bool:
+        """Whether nothing is left to do for some maps; None: for any; `answered`: nor is a first answer expected."""
+        if self.looking or self._answers or self._undecided.everything_since is not None:
             return False
+        left = (self._undecided.maps, self._doing.busy, self._gathering.maps)
         if wwids is None:
-            return not (undecided.maps or busy or self._gathering.maps or self._checks.expecting)
-        left = (undecided.maps, busy, self._gathering.maps)
+            return not any(left) and not (answered and self._checks.expecting)
         return not any(wwid in some for wwid in wwids for some in left)
 
     def occupy(self, wwid: Wwid, key: str) -> None:
@@ -239,6 +238,7 @@ class Reconciler:
             case Seen.GONE:
                 self._decider.orders = without_device(self._decider.orders, name)
                 self.on_path(name, None)
+                self._teller.path_gone(name, self._decider.map_of(name))
                 self._checks.vanished(name)
                 self.decide_on_everything(now=now)
             case Seen.CHANGED:
@@ -254,7 +254,7 @@ class Reconciler:
                 self._map_gone(Wwid(uuid.removeprefix(MPATH_PREFIX)))
                 self.decide_on_everything(now=now)
             else:
-                self._checks.map_seen(known, now=now)
+                self._teller.paths_changed(self._checks.map_seen(known, now=now))
                 self._undecided.maps.add(known.wwid)
 
     def _map_gone(self, wwid: Wwid) -> None:

@@ -13,7 +13,7 @@ from controller.runtime.cycle import Files
 from controller.runtime.events import Kind, Level
 from controller.runtime.executor import Executor
 from controller.runtime.lanes import Finished
-from controller.runtime.systemd import ServiceManager
+from controller.runtime.starting import Starting
 from controller.runtime.telling import Teller
 from controller.runtime.world import World
 from observers.errors import ConfigError, InputError
@@ -42,11 +42,11 @@ class Rereading:
     """Of one service."""
 
     def __init__(
-        self, host: Host, files: Files, *, world: World, executor: Executor, teller: Teller, manager: ServiceManager,
+        self, host: Host, files: Files, *, world: World, executor: Executor, teller: Teller, starting: Starting,
         put_in_force: PutInForce,
     ) -> None:  # fmt: skip
         self._host, self._files, self._world = host, files, world
-        self._executor, self._teller, self._manager = executor, teller, manager
+        self._executor, self._teller, self._starting = executor, teller, starting
         self._put_in_force = put_in_force
         self._reload: _Reload | None = None
         self._count = 0
@@ -65,7 +65,7 @@ class Rereading:
             return
         self._reload = _Reload(everything)
         self._count += 1
-        self._manager.reloading(at=self._host.monotonic())
+        self._starting.reloading(at=self._host.monotonic())
         call = configuring.understander(self._host, self._files, self._world.facts)
         self._executor.call(
             f"configuration {self._count}", call, self._was_read, limit=READ_LIMIT, group="configuration"
@@ -83,9 +83,9 @@ class Rereading:
             self._teller.say(Level.ERROR, Kind.CONFIGURATION, text, reason=found.hint)
         else:
             self._teller.say(Level.ERROR, Kind.CONFIGURATION, f"the configuration could not be read: {found}")
-        self._manager.ready()
-        if reload_ is not None and reload_.again:
-            self.begin(everything=False)
+        self._starting.reloaded()
+        if reload_ is not None and reload_.again:  # what this one should have loaded and could not, the next one does
+            self.begin(everything=reload_.everything and not isinstance(found, Understood))
 
     def _tell_messages(self, found: Understood) -> None:
         for message in found.config.messages:

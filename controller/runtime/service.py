@@ -13,7 +13,7 @@ In: options, a host, a selector, sources of events. Out: an exit status. It must
 
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from typing import Any, Protocol
 
@@ -23,6 +23,7 @@ from controller.protocol.grammar import Command
 from controller.protocol.requests import Result
 from controller.protocol.state import DaemonLine, DaemonState, State
 from controller.reconcile import tending
+from controller.reconcile.md import INTERVAL as MD_INTERVAL
 from controller.runtime import configuring, metrics
 from controller.runtime.awaiting import Awaiting
 from controller.runtime.breaths import Breaths
@@ -35,6 +36,7 @@ from controller.runtime.events import Bulletin, Kind, Level
 from controller.runtime.executor import Executor
 from controller.runtime.lanes import Finished, Lanes
 from controller.runtime.loop import Chore, Loop, Selector
+from controller.runtime.md_events import MdEvents
 from controller.runtime.md_service import MdService
 from controller.runtime.noticing import Noticer
 from controller.runtime.patience import uxsock_timeout, wait_for_rules
@@ -46,9 +48,12 @@ from controller.runtime.reserving import Reserving
 from controller.runtime.sampling import Samples
 from controller.runtime.server import Asked, Server
 from controller.runtime.settling import Settling
+from controller.runtime.sources import Source, Sources
+from controller.runtime.starting import Starting
 from controller.runtime.systemd import ServiceManager
 from controller.runtime.telling import Teller
 from controller.runtime.world import World
+from desired.config import Config
 from observers.engine import Engine
 from observers.errors import MpathError
 from observers.host import Host, WatchHost
@@ -68,26 +73,6 @@ class ServiceHost(Host, WatchHost, Protocol):
     """A host that a daemon can run on."""
 
 
-class Source(Protocol):
-    """Something that tells of events."""
-
-    def fileno(self) -> int:
-        """A descriptor that is readable when there are some."""
-
-    def read(self) -> list[Any]:
-        """Those that are there."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Sources:
-    """Where events come from; None: the kernel has no such. `md`: readable when md arrays changed."""
-
-    uevents: Source
-    md: Source | None = None
-    dm: Source | None = None
-    transports: tuple[Source, ...] = ()
-
-
 class Service:
     """A daemon over a host. `manager`: who started it; `pid`: its own."""
 
@@ -103,6 +88,7 @@ class Service:
         manager: ServiceManager,
         pid: int,
         read: Read,
+        md_interval: float = MD_INTERVAL,
     ) -> None:
         self._host, self._files, self._manager, self._pid = host, files, manager, pid
         self.clock = host.monotonic
@@ -133,23 +119,27 @@ class Service:
         )
         self.dumps = Dumps(host, self.executor, self.recorder, self.teller)
         self.samples = Samples(world=self.world, checks=self.checks, lanes=self.lanes)
-        self.md = MdService(host, self.executor, self.teller)
+        self.md = MdService(host, self.executor, self.teller, interval=md_interval)
         self.noticer = Noticer(self.world, self.reconciler, self.checks, self.watch, self.counts)
         self.portraitist = Portraitist(self.world, self.decider, clock=self.clock)
         self.loop = Loop(
             selector, self.reconciler, (self.executor.finished, self._sampled), clock=host.monotonic,
             on_round=self._round_over, pause=host.sleep, on_defect=self.teller.defect,
         )  # fmt: skip
+        self.md_events = MdEvents(self.md, self.loop, sources.md)
         self.breaths = Breaths(host.monotonic, on_defect=self.teller.defect)
         self._put_off: deque[Asked] = deque()
         """What was ordered in a breath."""
         self.server: Server | None = None
         self._state = DaemonState.CONFIGURE
+        self._starting = Starting(manager, idle=lambda: self.reconciler.at_rest(None, answered=False))
         self._rereading = Rereading(
-            host, files, world=self.world, executor=self.executor, teller=self.teller, manager=manager,
+            host, files, world=self.world, executor=self.executor, teller=self.teller, starting=self._starting,
             put_in_force=self._put_in_force,
         )  # fmt: skip
-        self._alive_at, self._ready = 0.0, False
+        self.on_configured: Callable[[Config], None] = lambda _: None
+        """Called with each configuration that comes into force after the first."""
+        self._alive_at = 0.0
         self._connect(sources)
 
     def _settle(self, path: Any) -> Any:
@@ -157,6 +147,7 @@ class Service:
 
     def _connect(self, sources: Sources) -> None:
         self.reconciler.on_path = self.noticer.path_seen
+        self.noticer.on_md = self.md_events.look
         self.reconciler.breathe_by(self.breaths)
         self.executor.pending.on_defect = self.teller.defect
         self.executor.on_done = self._done_by_command
@@ -167,8 +158,6 @@ class Service:
             self._connect_dm(sources.dm)
         for source in sources.transports:
             self._connect_transport(source)
-        if sources.md is not None:
-            self._connect_md(sources.md)
         awaiting = Awaiting(
             self._host, self.world.awaited, lanes=self.lanes, teller=self.teller, look_at=self.reconciler.look_at_path
         )
@@ -200,13 +189,6 @@ class Service:
 
         self.loop.listen(source, handle)
 
-    def _connect_md(self, source: Source) -> None:
-        def handle(now: float) -> None:
-            source.read()
-            self.md.turn(now)
-
-        self.loop.listen(source, handle)
-
     def _connect_transport(self, source: Source) -> None:
         self.loop.listen(source, lambda now: self.noticer.transport_events(source.read(), now=now))
 
@@ -225,7 +207,7 @@ class Service:
         wait_for_rules(self.world.awaited, self.decider)
         self.reconciler.allow_resize()
         self.reconciler.look_at_everything()
-        self.md.turn(self.clock())
+        self.md_events.look(self.clock())
 
     def stop(self) -> None:
         """End after this round."""
@@ -244,7 +226,8 @@ class Service:
         snapshot = self.world.snapshot(self.checks.settle)
         desired = replace(decision.desired, maps=tuple(self.decider.wanted.values()))
         steps = tending.at_exit(snapshot, desired, self.decider.memory)
-        apply(self._host, (), [(step,) for step in steps], udev_running=False, on_outcome=self.teller.done)
+        tell = partial(self.teller.done, reason="the daemon ends, and nobody would end its queueing")
+        apply(self._host, (), [(step,) for step in steps], udev_running=False, on_outcome=tell)
 
     def dump(self) -> None:
         """Write the flight recorder, and say where it is."""
@@ -271,15 +254,8 @@ class Service:
         self._prepare(now)
         if self.server is not None:
             self.server.expire(now)
-        if not self._ready and not self.checks.expecting and self.reconciler.at_rest(None):
-            self.ready()
-
-    def ready(self) -> None:
-        """All that was there at the start was looked at, and is as desired or is on the way."""
-        self._ready = True
-        self._state = DaemonState.IDLE
-        self._manager.ready()
-        self._manager.status("up")
+        if self._state is DaemonState.CONFIGURE and self._starting.turn():
+            self._state = DaemonState.IDLE
 
     def _watchdog_due(self) -> float | None:
         return self._alive_at if self._manager.watchdog is not None else None
@@ -392,7 +368,9 @@ class Service:
     def _put_in_force(self, found: Understood, /, *, everything: bool) -> None:
         self.recorder.accounts = found.read.accounts
         self.reconciler.configure(found.config, found.read.texts, now=self.clock())
+        self.md_events.look(self.clock())
         wait_for_rules(self.world.awaited, self.decider)
+        self.on_configured(found.config)
         if self.server is not None:
             self.server.timeout = uxsock_timeout(self.decider)
         if everything:

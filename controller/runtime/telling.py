@@ -5,7 +5,7 @@ that only counts down says the same. It must never decide.
 """
 
 import re
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 
 from actuators.steps import (
@@ -21,10 +21,11 @@ from actuators.steps import (
     Unregistered,
 )
 from controller.reconcile.explain import step_text
-from controller.reconcile.plan import MapPlan
+from controller.reconcile.plan import MapPlan, Plan
 from controller.reconcile.safety import Finding
 from controller.runtime.applying import Work
 from controller.runtime.cycle import Decision
+from controller.runtime.deciding import MapName
 from controller.runtime.events import Bulletin, Event, Kind, Level
 from controller.runtime.recorder import Ordered
 from observers.snapshot import DeviceName, DmUuid, Gap, PathState, Wwid
@@ -37,12 +38,13 @@ _NUMBERS = re.compile(r"\d+(\.\d+)?")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PathChange:
-    """A path is not as it was. `anew`: it may belong elsewhere now, not only be in another state. `unit`: which logical
-    unit it leads to, in words, where that turned out to be another one, or its own again. `ranks`: it is only better or
-    worse than before."""
+    """A path is not as it was. `map`, `wwid`: whose it is. `anew`: it may belong elsewhere now, not only be in another
+    state. `unit`: which logical unit it leads to, in words, where that turned out to be another one, or its own again.
+    `ranks`: it is only better or worse than before."""
 
     name: DeviceName
     map: str
+    wwid: str = ""
     before: PathState
     after: PathState
     message: str
@@ -71,14 +73,25 @@ class Teller:
 
     def path_changed(self, change: PathChange) -> None:
         """A path's state, or what else of it was answered."""
-        reason = change.message.strip()  # checkers begin theirs with a blank
         if change.unit:
-            self.say(Level.WARNING, Kind.SEEN, change.unit, path=change.name, map_=change.map, reason=reason)
+            level, text = Level.WARNING, change.unit
         elif change.before is change.after:
-            self.say(Level.DEBUG, Kind.SEEN, "answers anew", path=change.name, map_=change.map, reason=reason)
+            level, text = Level.DEBUG, "answers anew"
         else:
-            text = f"{change.before} -> {change.after}"
-            self.say(Level.NOTICE, Kind.SEEN, text, path=change.name, map_=change.map, reason=reason)
+            level, text = Level.NOTICE, f"{change.before} -> {change.after}"
+        reason = change.message.strip()  # checkers begin theirs with a blank
+        self.say(level, Kind.SEEN, text, path=change.name, map_=change.map, wwid=change.wwid, reason=reason)
+
+    def paths_changed(self, changes: Iterable[PathChange]) -> None:
+        """The states of several."""
+        for change in changes:
+            self.path_changed(change)
+
+    def path_gone(self, name: DeviceName, of: MapName) -> None:
+        """A block device that could be a path is there no more."""
+        level = Level.NOTICE if of.name else Level.INFO
+        reason = "the kernel has no such device any more"
+        self.say(level, Kind.SEEN, "gone", path=name, map_=of.name, wwid=of.wwid, reason=reason)
 
     def decided(self, decision: Decision, *, whole: bool) -> None:
         """What is new in a decision: plans with steps, other reasons, and everything else that people should know.
@@ -117,8 +130,8 @@ class Teller:
             messages |= self._messages
         self._gaps, self._findings, self._messages = gaps, findings, messages
 
-    def done(self, step: Step, outcome: Outcome) -> None:
-        """A step, and what came of it."""
+    def done(self, step: Step, outcome: Outcome, *, reason: str = "") -> None:
+        """A step, what came of it, and why it was done."""
         level, text = _outcome(outcome)
         name = step.map.name if isinstance(step, MapStep) else ""
         path = str(getattr(step, "name", ""))
@@ -127,7 +140,7 @@ class Teller:
         quiet = isinstance(step, TriggerUevent) and level is Level.NOTICE
         self.say(
             Level.DEBUG if quiet else level, Kind.DONE, f"{step_text(step)}{text}", map_=name,
-            path=path, wwid=step.map.uuid.removeprefix("mpath-") if isinstance(step, MapStep) else "",
+            path=path, wwid=step.map.uuid.removeprefix("mpath-") if isinstance(step, MapStep) else "", reason=reason,
         )  # fmt: skip
 
     def ordered(self, ordered: Ordered) -> None:
@@ -163,6 +176,17 @@ class Teller:
         """A job that ended in a way nobody foresaw."""
         names = ", ".join(each.name for each in work.plan.maps)
         self.say(Level.ERROR, Kind.DONE, f"a defect of mpathctl: {names}: {type(error).__name__}: {error}")
+
+
+def reasons(plan: Plan) -> Mapping[Step, str]:
+    """Why each step of a plan is done; of one on a path, what is said of that."""
+    return {step: _why(step, each.reasons) for each in plan.maps for step in each.steps}
+
+
+def _why(step: Step, said: Collection[str]) -> str:
+    own = f" ({getattr(step, 'name', '')}): "
+    of_path = [reason.partition(own)[2] for reason in said if own in reason]
+    return "; ".join(of_path or said)
 
 
 def _outcome(outcome: Outcome) -> tuple[Level, str]:

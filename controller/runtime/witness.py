@@ -20,6 +20,8 @@ class Witness:
         self._clock = clock
         self._began = 0.0
         self.counts, self.recorder = Counts(), Recorder()
+        self.on_outcomes: Callable[[Outcomes], None] = lambda _: None
+        """Called with what came of the steps of plans."""
 
     def checked(self, seconds: float) -> None:
         """A device was asked, which took so long; also one that gave no answer in its time."""
@@ -38,6 +40,7 @@ class Witness:
         """Steps were tried, after which this is remembered."""
         for _, outcome in outcomes:
             self.counts.outcome(outcome)
+        self.on_outcomes(outcomes)
         self.recorder.applied(plan, outcomes, now=now, memory=memory)
 
     def ordered(self, ordered: Ordered) -> None:

@@ -18,6 +18,7 @@ from controller.sandbox.fabric import cut
 from controller.sandbox.faults import Faults
 from controller.sandbox.kept_open import KeepsOpen
 from controller.sandbox.kernel import Kernel
+from controller.sandbox.locking import Locks
 from controller.sandbox.nvme import NamespaceDevice
 from controller.sandbox.san import Event, Scenario
 from controller.sandbox.uevents import UeventLog
@@ -50,7 +51,7 @@ class SandboxHost(KeepsOpen):
         self.writes: Counter[str] = Counter()
         self.reads: Counter[str] = Counter()
         self._dead = False
-        self._locks: dict[int, str] = {}
+        self._locks = Locks(self.kernel, self.faults)
         self._held: dict[int, Disk] = {}
         self._handles = 0
         super().__init__(self.kernel.tree, self._reading)
@@ -93,7 +94,7 @@ class SandboxHost(KeepsOpen):
         return self.kernel.uevents
 
     def _close_all(self) -> None:
-        self._locks.clear()
+        self._locks.give_all_back()
         self.close_attributes()
         for disk in self._held.values():
             disk.let_go()
@@ -187,6 +188,22 @@ class SandboxHost(KeepsOpen):
         self.faults.before_change(path)
         self.kernel.replace_file(path, data, mode=mode)
 
+    def open_locked(self, path: str, /, *, mode: int | None) -> int:
+        """See `Host`. A writing call only where the file is made."""
+        if mode is not None and self.kernel.tree.find(path) is None:
+            return self._writing("open_locked", lambda: self._locks.make(path, mode))
+        self._reading("open_locked")
+        return self._locks.open(path)
+
+    def read_locked(self, handle: int, /) -> bytes:
+        """See `Host`."""
+        self._reading("read_locked")
+        return self._locks.read(handle)
+
+    def write_locked(self, handle: int, data: bytes, /, *, offset: int) -> None:
+        """See `Host`."""
+        self._writing("write_locked", lambda: self._locks.write(handle, data, offset=offset))
+
     def modified(self, path: str, /) -> float:
         """See `ClaimReadHost`."""
         self._reading("modified")
@@ -212,27 +229,19 @@ class SandboxHost(KeepsOpen):
 
     def lock(self, path: str, /) -> int:
         """See `Host`. A lock file is nothing that anybody would miss, so this is no writing call."""
-        if path in self._locks.values():
-            raise refusal(errno.EWOULDBLOCK, path)
-        if self.effective_user() != ROOT:
-            raise refusal(errno.EACCES, path)
-        self._handles += 1
-        self._locks[self._handles] = path
-        return self._handles
+        return self._locks.flock(path)
 
     def unlock(self, handle: int, /) -> None:
         """See `Host`."""
         self._alive()
-        if self._locks.pop(handle, None) is None:
-            raise refusal(errno.EBADF)
+        self._locks.give_back(handle)
 
     # ---- devices
 
     def udev_properties(self, name: DeviceName, /) -> Mapping[str, str]:
         """See `ReadHost`."""
         self._reading("udev_properties")
-        found = self.kernel.udev.properties(name)
-        if found is None:
+        if (found := self.kernel.udev.properties(name)) is None:
             raise refusal(errno.ENODEV, name)
         return found
 
@@ -294,8 +303,7 @@ class SandboxHost(KeepsOpen):
     def open_exclusively(self, name: DeviceName, /) -> None:
         """See `ClaimReadHost`."""
         self._reading("open_exclusively")
-        disk = self.kernel.path(name)
-        if disk is None:
+        if (disk := self.kernel.path(name)) is None:
             raise refusal(errno.ENOENT, f"/dev/{name}")
         if self.effective_user() != ROOT:
             raise refusal(errno.EACCES, f"/dev/{name}")

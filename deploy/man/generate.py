@@ -12,7 +12,7 @@ from controller import __version__
 from controller.cli.multipath_arguments import OPTIONS as MULTIPATH_OPTIONS
 from controller.protocol.grammar import HELP_PAGE
 from deploy.man.meanings import KEYWORDS, SECTIONS
-from desired.options import GRAMMAR, OPTIONS, Option, Section
+from desired.options import GRAMMAR, NOTHING, OPTIONS, Option, Section
 
 DATE = "2026-11-21"
 _SYSTEM = "System Administration"
@@ -42,7 +42,7 @@ def _list(rows: Iterable[tuple[str, str]]) -> Iterator[str]:
 def _see(*names: str) -> Iterator[str]:
     yield ".SH SEE ALSO"
     for number, name in enumerate(names, 1):
-        page, _, section = name.partition(".")
+        page, _, section = name.rpartition(".")
         yield f".BR {escaped(page)} ({section})" + ("," if number < len(names) else "")
 
 
@@ -66,12 +66,29 @@ def multipath_page() -> str:
 
 
 _DAEMON_OPTIONS = (
-    ("-d", "Stay in the foreground, and write the log to standard error, with times."),
-    ("-s", "Write the log to standard error, without times."),
+    ("-d", "Stay in the foreground, and write the log to standard error, with times; to the journal where that leads."),
+    ("-s", "Write the log to standard error, without times; to the journal where that leads."),
     ("-v level", "How much to tell, from 0 to 4, instead of what is configured."),
     ("-k[command]", "Be a client: send the command; without one, read commands from standard input."),
     ("-B", "Give no map a name that is not in the bindings file, and leave that as it is."),
     ("-n, -w", "Accepted, and without effect."),
+)
+
+
+_DAEMON_VARIABLES = (
+    ("MULTIPATH_SOCKET_NAME", "Another socket: a path, or an abstract name after @."),
+    (
+        "MPATHCTL_TEXTFILE",
+        "Write metrics to this file, an absolute path that ends in .prom, every 15 seconds, for node_exporter.",
+    ),
+    (
+        "MPATHCTL_APPLY_CONFIG_CHANGES",
+        "yes: put a changed configuration in force without being asked to. Default: no, it is told what it would do.",
+    ),
+    (
+        "MPATHCTL_MD_INTERVAL",
+        "Ask a failed member of an md array of level multipath every so many seconds, from 1 to 86400. Default: 15.",
+    ),
 )
 
 
@@ -102,7 +119,10 @@ def multipathd_page() -> str:
         *_list((("0", "The daemon ended as it was asked to; the command was done."),
                 ("1", "An error; the daemon said no, or nothing."))),
         ".SH ENVIRONMENT",
-        *_list((("MULTIPATH_SOCKET_NAME", "Another socket: a path, or an abstract name after @."),)),
+        "Variables are read once, at the start, and a value that can't be used ends it.",
+        "The service takes them from",
+        ".IR /etc/default/mpathctl .",
+        *_list(_DAEMON_VARIABLES),
         ".SH FILES",
         *_list((("/run/multipathd.pid", "Its process id; locked while it runs."),
                 ("/run/multipathd.socket", "Its socket; another one is abstract."))),
@@ -132,13 +152,19 @@ def multipathc_page() -> str:
 
 def _default(option: Option[Any]) -> str:
     if option.ignored is not None:
-        return f"This keyword has no effect any more: {option.ignored} is used." if option.ignored else "No effect."
-    if option.bus_defaults:
-        values = ", ".join(f"{option.write(value)} ({bus})" for bus, value in option.bus_defaults.items())
-        return f"Default: {values}."
+        what = "" if option.ignored == NOTHING else f": {option.ignored} is used"
+        return f"This keyword has no effect any more{what}."
     if option.default is None:
         return "Not set by default." if option.layers else ""
-    return f"Default: {option.write(option.default)}."
+    others = ", ".join(f"{option.write(value)} ({bus})" for bus, value in option.bus_defaults.items())
+    default = option.write(option.default) or "empty"
+    return f"Default: {default}; {others}." if others else f"Default: {default}."
+
+
+def _inert(option: Option[Any]) -> str:
+    if option.inert is None:
+        return ""
+    return f"No effect here, it is always as with {option.write(option.inert.value)}: {option.inert.why}."
 
 
 def _places(options: Iterable[Option[Any]]) -> str:
@@ -152,7 +178,7 @@ def _keyword(keyword: str) -> str:
     sentences = [KEYWORDS.get(keyword, "")]
     if first.ignored is None:
         sentences += [f"Value: {first.kind.expected}."]
-    return " ".join(filter(None, [*sentences, _default(first), _places(rows)]))
+    return " ".join(filter(None, [*sentences, _default(first), _places(rows), _inert(first)]))
 
 
 def configuration_page() -> str:

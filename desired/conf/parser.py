@@ -122,6 +122,7 @@ class _Reader:
         at = Field(option.keyword, value.text, self.path, self.line.counted, self.surroundings)
         reading = option.kind.read(at)
         self._tell(option, value, reading)
+        self._tell_inert(option, value, reading)
         if reading.effect is Effect.REFUSE:
             text = f"{self._here}, parsing failed: {self.line.text}"
             self._say(text, at=value, severity=Severity.ERROR, hint=f"{option.keyword}: {reading.hint}")
@@ -136,6 +137,13 @@ class _Reader:
         if reading.hint and not reading.complaint and reading.effect is not Effect.REFUSE:
             text = f'{self._here}, {option.keyword} "{value.text}" {_outcome(option, value, reading)}'
             self._say(text, at=value, severity=severity, hint=reading.hint, ours=True)
+
+    def _tell_inert(self, option: Option[Any], value: Token, reading: Reading[Any]) -> None:
+        """Say that nothing here depends on the keyword, to who set it to something else than it stands at."""
+        inert = option.inert
+        if inert is not None and reading.effect is Effect.SET and reading.value != inert.value:
+            text = f'{self._here}, {option.keyword} "{value.text}" has no effect here'
+            self._say(text, at=value, hint=f"it is as with {option.write(inert.value)}: {inert.why}", ours=True)
 
     def _deprecated(self, option: Option[Any], keyword: Token) -> None:
         if option.keyword in self.told:

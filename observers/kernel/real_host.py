@@ -10,7 +10,6 @@ import errno
 import fcntl
 import mmap
 import os
-import tempfile
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -18,14 +17,13 @@ from collections.abc import Callable, Mapping, Sequence
 from observers import udev_database
 from observers.dmtable import DevT
 from observers.host import Block, Held, ScsiReply
-from observers.kernel import cciss, direct_io, dm_ioctl, ioctl, nvme, reservation, scsi
+from observers.kernel import cciss, direct_io, dm_ioctl, files, ioctl, nvme, reservation, scsi
 from observers.snapshot import DeviceName
 
 DM_CONTROL = "/dev/mapper/control"
 
 _READ_CHUNK = 1 << 16  # bytes; also more than any sysfs attribute has
 _SAMPLE = 64  # bytes; states are words
-_DIRECTORY_MODE = 0o755
 _RUNTIME_DIRECTORY_MODE = 0o700  # as multipath-tools makes them
 _LOCK_MODE = 0o600
 _SEMAPHORE_MODE = 0o600  # as libdevmapper makes them, so that its tools see nothing unusual
@@ -83,17 +81,19 @@ class RealHost:
 
     def replace_file(self, path: str, data: bytes, /, *, mode: int) -> None:
         """See `Host`. A symbolic link stays one: the file that it leads to is replaced."""
-        target = os.path.realpath(path)
-        folder = os.path.dirname(target)
-        os.makedirs(folder, mode=_DIRECTORY_MODE, exist_ok=True)
-        descriptor, temporary = tempfile.mkstemp(dir=folder, prefix=f".{os.path.basename(target)}.")
-        try:
-            _fill(descriptor, data, mode=mode)
-            os.rename(temporary, target)
-        except BaseException:
-            os.unlink(temporary)
-            raise
-        _sync_directory(folder)
+        files.replace(path, data, mode=mode)
+
+    def open_locked(self, path: str, /, *, mode: int | None) -> int:
+        """See `Host`. The handle is a file descriptor."""
+        return files.open_locked(path, mode=mode)
+
+    def read_locked(self, handle: int, /) -> bytes:
+        """See `Host`."""
+        return files.read_locked(handle)
+
+    def write_locked(self, handle: int, data: bytes, /, *, offset: int) -> None:
+        """See `Host`."""
+        files.write_locked(handle, data, offset=offset)
 
     def modified(self, path: str, /) -> float:
         """See `ClaimReadHost`."""
@@ -322,23 +322,6 @@ def _sample(descriptor: int) -> bytes | int:
 def _nanoseconds(seconds: float) -> int:
     whole = int(seconds)
     return whole * 1_000_000_000 + int((seconds - whole) * 1_000_000_000)
-
-
-def _fill(descriptor: int, data: bytes, *, mode: int) -> None:
-    """Write, set the mode as it was asked for (whatever the umask), bring to the disk, close."""
-    with open(descriptor, "wb") as file:
-        os.fchmod(descriptor, mode)
-        file.write(data)
-        file.flush()
-        os.fsync(descriptor)
-
-
-def _sync_directory(path: str) -> None:
-    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _block_size(descriptor: int) -> int:

@@ -114,7 +114,16 @@ class ScriptedHost:
     held: list[Held] = field(default_factory=list)
     released: list[Held] = field(default_factory=list)
     file_errors: dict[str, int] = field(default_factory=dict)
+    locked_until: dict[str, float] = field(default_factory=dict)
+    """Files that somebody else has locked, with the time at which that ends."""
+    opened: dict[int, str] = field(default_factory=dict)
+    """Files that are locked, by handle."""
     modes: dict[str, int] = field(default_factory=dict)
+    replaced: list[str] = field(default_factory=list)
+    locked: list[str] = field(default_factory=list)
+    """Every file that was locked, in order."""
+    in_place: list[tuple[str, int, bytes]] = field(default_factory=list)
+    """What was written into locked files, from which byte on."""
     taken_keys: set[int] = field(default_factory=set)
     semaphore_error: int = 0
     interrupt_waits: int = 0
@@ -225,6 +234,30 @@ class ScriptedHost:
     def replace_file(self, path: str, data: bytes, /, *, mode: int) -> None:
         self._fail(f"replace {path}")
         self.files[path], self.modes[path] = data, mode
+        self.replaced.append(path)
+
+    def open_locked(self, path: str, /, *, mode: int | None) -> int:
+        self._fail(f"open {path}")
+        if path not in self.files and mode is None:
+            raise FileNotFoundError(errno.ENOENT, "no such file", path)
+        if self.now < self.locked_until.get(path, 0.0) or path in self.opened.values():
+            raise BlockingIOError(errno.EAGAIN, "locked", path)
+        if path not in self.files and mode is not None:
+            self.files[path], self.modes[path] = b"", mode
+        handle = len(self.locked) + 1
+        self.opened[handle] = path
+        self.locked.append(path)
+        return handle
+
+    def read_locked(self, handle: int, /) -> bytes:
+        return self.read_file(self.opened[handle])
+
+    def write_locked(self, handle: int, data: bytes, /, *, offset: int) -> None:
+        path = self.opened[handle]
+        self._fail(f"write {path}")
+        old = self.files[path]
+        self.files[path] = old[:offset] + data + old[offset + len(data) :]
+        self.in_place.append((path, offset, data))
 
     def create_file(self, path: str, /, *, mode: int, modified: float) -> None:
         self._fail(f"create {path}")
@@ -304,4 +337,4 @@ class ScriptedHost:
         raise AssertionError(f"no actuator locks {path}")
 
     def unlock(self, handle: int, /) -> None:
-        raise AssertionError(f"no actuator unlocks {handle}")
+        del self.opened[handle]

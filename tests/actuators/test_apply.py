@@ -129,7 +129,7 @@ def test_where_udev_does_not_run_nothing_waits_for_it() -> None:
 
 
 def test_a_wwid_that_could_not_be_remembered_stops_no_map() -> None:
-    host = ScriptedHost(list(CREATED), file_errors={f"replace {WWIDS}": errno.EROFS})
+    host = ScriptedHost(list(CREATED), file_errors={f"open {WWIDS}": errno.EROFS})
     applied = apply(host, [REMEMBER], [[CREATE]], udev_running=True)
     assert [type(outcome) for outcome in outcomes(applied)] == [Refused, Changed]
 

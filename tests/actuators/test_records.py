@@ -92,7 +92,7 @@ def test_a_wwid_that_would_break_the_file_is_refused(wwid: str) -> None:
 
 
 def test_a_read_only_file_system_is_refused_with_a_hint() -> None:
-    outcome = remember_wwid(ScriptedHost(file_errors={f"replace {WWIDS}": errno.EROFS}), REMEMBER)
+    outcome = remember_wwid(ScriptedHost(file_errors={f"open {WWIDS}": errno.EROFS}), REMEMBER)
     assert isinstance(outcome, Refused)
     assert outcome.error == errno.EROFS
     assert WWIDS in outcome.message

@@ -106,6 +106,18 @@ class TinyKernel(ScriptedHost):
         self._count()
         super().replace_file(path, data, mode=mode)
 
+    def open_locked(self, path: str, /, *, mode: int | None) -> int:
+        self._count()
+        return super().open_locked(path, mode=mode)
+
+    def read_locked(self, handle: int, /) -> bytes:
+        self._count()
+        return super().read_locked(handle)
+
+    def write_locked(self, handle: int, data: bytes, /, *, offset: int) -> None:
+        self._count()
+        super().write_locked(handle, data, offset=offset)
+
     def dm_query(self, command: int, request: bytes, /) -> bytes:
         self._count()
         header, _ = unpack(request)

@@ -28,7 +28,8 @@ from controller.client.channel import Channel
 from controller.client.errors import ClientError
 from controller.runtime import configuring, resident
 from controller.runtime.server import Server, listen
-from controller.runtime.service import Service, Sources
+from controller.runtime.service import Service
+from controller.runtime.sources import Sources
 from controller.runtime.systemd import ServiceManager
 from controller.runtime.workers import Workers
 from controller.sandbox.big import big_san

@@ -4,7 +4,7 @@ import contextlib
 import io
 from dataclasses import dataclass
 
-from controller.cli.main import mpathctl
+from controller.cli.main import main as mpathctl
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from controller.cli.main import mpathctl
+from controller.cli.main import main as mpathctl
 from tests.cli.captured import Captured, run
 
 NOBODY = 65534

@@ -3,7 +3,7 @@
 import argparse
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +11,7 @@ import pytest
 
 from controller.cli import config_commands
 from controller.cli.config_report import EXCERPT, Checked, as_text
-from controller.cli.main import mpathctl
+from controller.cli.main import main as mpathctl
 from desired.model import ConfigMessage, Severity
 from observers.config_files import DROP_IN_DIRECTORY, MAIN_FILE
 from observers.errors import InputError
@@ -44,6 +44,15 @@ def file(tmp_path: Path) -> Path:
 def written(file: Path, *lines: str) -> str:
     file.write_text("".join(f"{line}\n" for line in lines))
     return str(file)
+
+
+def leaves(tree: object) -> Iterator[str]:
+    """The values of a configuration as JSON."""
+    if isinstance(tree, str):
+        yield tree
+        return
+    for each in tree.values() if isinstance(tree, dict) else tree if isinstance(tree, list) else ():
+        yield from leaves(each)
 
 
 class TestShowConfig:
@@ -98,6 +107,39 @@ class TestShowConfig:
         file.write_bytes(b'defaults {\n\tprio_args "\xff\xc3\xa9"\n\tbogus\xfe 1\n}\n')
         assert show("--config", str(file)) == 0
         assert b'\tprio_args "\xff\xc3\xa9"\n' in capfdbinary.readouterr().out
+
+    def test_json_has_the_sections_as_objects(self, file: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        text = """blacklist { \n devnode ^loop \n devnode "a ""b" \n device {\n vendor A\n product B \n} \n}
+devices {\n device {\n vendor X\n product "Y Z"\n path_checker tur \n}\n}
+overrides {\n no_path_retry 5\n protocol {\n type scsi:fcp\n fast_io_fail_tmo 3\n}\n}
+multipaths {\n multipath {\n wwid 36001 \n alias data\n}\n multipath {\n wwid 36002 \n}\n}"""
+        written(file, *text.split("\n"))
+        assert show("--config", str(file), "--json") == 0
+        tree = json.loads(capsys.readouterr().out)
+        assert tree["defaults"]["path_selector"] == "service-time 0"
+        assert tree["defaults"]["verbosity"] == "2"
+        assert {"^loop", 'a "b'} <= set(tree["blacklist"]["devnode"])
+        assert {"vendor": "A", "product": "B"} in tree["blacklist"]["device"]
+        assert {"vendor": "X", "product": "Y Z", "path_checker": "tur"} in tree["devices"]["device"]
+        assert tree["overrides"]["no_path_retry"] == "5"
+        assert tree["overrides"]["protocol"] == [{"type": "scsi:fcp", "fast_io_fail_tmo": "3"}]
+        assert tree["multipaths"]["multipath"] == [{"wwid": "36001", "alias": "data"}, {"wwid": "36002"}]
+
+    def test_a_refused_configuration_has_no_json(self, file: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        written(file, "defaults {", "\treservation_key zz", "}")
+        assert show("--config", str(file), "--json") == 1
+        assert capsys.readouterr().out == ""
+
+    def test_json_has_every_value_that_is_printed(self, file: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        text = written(file, "multipaths {", "multipath {", 'wwid "a#b{"', 'alias "}"', "}", "}")
+        assert show("--config", text) == 0
+        printed = capsys.readouterr().out
+        assert show("--config", text, "--json") == 0
+        tree = json.loads(capsys.readouterr().out)
+        assert sum(1 for _ in leaves(tree)) == sum(
+            line[-1:] not in ("{", "}") or '"' in line for line in printed.splitlines()
+        )
+        assert tree["multipaths"]["multipath"] == [{"wwid": "a#b{", "alias": "}"}]
 
     def test_a_named_file_that_is_not_there_is_an_error(self, file: Path) -> None:
         with pytest.raises(InputError, match="there is no such file"):

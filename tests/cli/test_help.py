@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from controller.cli.main import mpathctl
+from controller.cli.main import main as mpathctl
 
 MANUAL = Path(__file__).resolve().parents[2] / "deploy/man/mpathctl.8"
 OF_TWO = ("--dry-run", "preview", "replay", "the command line is wrong")

@@ -1,6 +1,7 @@
 """The drawing of the topology."""
 
 import json
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -103,3 +104,27 @@ def test_a_snapshot_draws_like_its_host(tmp_path: Path) -> None:
     there, here = run("--sandbox", "unmapped-lun", "show", "topology"), run("show", "topology", "--snapshot", str(file))
     assert there.out == here.out
     assert "logs" in here.out
+
+
+def test_the_topology_as_json_has_the_maps_as_the_daemon_says_them() -> None:
+    said = run("--sandbox", "unmapped-lun", "show", "topology", "--json")
+    document = json.loads(said.out)
+    assert (said.status, document["major_version"]) == (0, 0)
+    live = cycle.observe(SandboxHost(load_scenario("unmapped-lun")), cycle.Files()).maps
+    assert [each["uuid"] for each in document["maps"]] == [each.wwid for each in live]
+    assert all(group["paths"] for each in document["maps"] for group in each["path_groups"])
+
+
+def test_the_age_of_a_topology_is_told_beside_it() -> None:
+    plain, told = (run("--sandbox", "small", "show", "topology", *age) for age in ([], ["--age"]))
+    assert (told.status, told.out) == (0, plain.out)
+    line = told.err.removeprefix(plain.err)
+    assert re.fullmatch(r"mpathctl: as of \d+\.\d{3} s ago, when this command began to look\n", line)
+
+
+def test_a_snapshot_has_no_age(tmp_path: Path) -> None:
+    file = tmp_path / "host.json"
+    assert run("--sandbox", "small", "snapshot", "-o", str(file)).status == 0
+    said = run("show", "topology", "--age", "--snapshot", str(file))
+    assert (said.status, said.out) == (1, "")
+    assert "does not say when" in said.err

@@ -7,7 +7,10 @@ import pytest
 from controller.client.daemon import Done, MapEntry, MultipathDaemon, PathEntry
 from controller.client.errors import BadName, NotUnderstood, Refused
 from controller.protocol.grammar import Command, parse
+from controller.sandbox.host import SandboxHost
+from controller.sandbox.scenario import parse_scenario
 from tests.client.stub import stub
+from tests.service.virtual import Virtual
 
 PATHS = 'show paths raw format "%d\t%D\t%o\t%T\t%t\t%p\t%m\t%w"'
 MAPS = 'show maps raw format "%d\t%n\t%w"'
@@ -41,10 +44,67 @@ def test_an_empty_list_is_an_ok() -> None:
         assert (daemon.list_paths(), daemon.list_maps()) == ((), ())
 
 
-@pytest.mark.parametrize("reply", ["sda 8:0\n", "sda\tx:0\ta\tb\tc\t1\td\te\n", "sda\t8:0\ta\tb\tc\tx\td\te\n"])
-def test_a_list_of_another_form_is_not_guessed_at(reply: str) -> None:
+GOOD = "sda\t8:0\trunning\tready\tactive\t50\tdata\t3600a\n"
+NVME = "nvme0c0n1\t0:0\tlive\tn/a\tn/a\tn/a\tnvme0n1\tuuid.1\n"
+
+
+@pytest.mark.parametrize(
+    ("row", "number", "priority"),
+    [
+        pytest.param(NVME, (0, 0), -1, id="a path of NVMe without ANA"),
+        pytest.param("sdb\t#:#\tunknown\tundef\tundef\tundef\t[orphan]\t\n", (-1, -1), -1, id="a device that is gone"),
+        pytest.param("sdb\t--\t[undef]\t--\t--\t--\t--\t--\n", (-1, -1), -1, id="nothing is known"),
+        pytest.param("sdb\t8\t\t\t\t\t\t\n", (8, -1), -1, id="empty"),
+        pytest.param(f"sdb\t8:16\ta\tb\tc\t{'9' * 30}\td\te\n", (8, 16), -1, id="a number of no kernel"),
+    ],
+)
+def test_what_has_no_number_is_no_error_and_costs_no_other_row(
+    row: str, number: tuple[int, int], priority: int
+) -> None:
+    with stub(replying({PATHS: row + GOOD})) as server, MultipathDaemon(server.name) as daemon:
+        odd, good = daemon.list_paths()
+    assert ((odd.major, odd.minor), odd.priority) == (number, priority)
+    assert (good.device, good.priority) == ("sda", 50)
+
+
+def test_a_line_that_is_no_row_costs_no_row() -> None:
+    torn = "sdb\t8:16\trunning\tready\tactive\t50\tda\nta\t3600b\n"
+    with stub(replying({PATHS: torn + GOOD})) as server, MultipathDaemon(server.name) as daemon:
+        assert [path.device for path in daemon.list_paths()] == ["sda"]
+
+
+def test_a_tab_in_the_last_column_is_part_of_it() -> None:
+    with stub(replying({MAPS: "dm-0\tdata\t3600\ta\n"})) as server, MultipathDaemon(server.name) as daemon:
+        assert daemon.list_maps() == (MapEntry(device="dm-0", name="data", uuid="3600\ta"),)
+
+
+def test_a_real_daemon_beside_native_nvme_is_understood() -> None:
+    scenario = """host
+    release 6.12.0-1-amd64
+    nvme-multipath on
+nvme nqn.2024-01.org.example:vol1
+    model "Example NVMe"
+    serial EX00000001
+    firmware 1.0
+    ana off
+    controller 0 tcp traddr=10.0.1.1,trsvcid=4420
+    namespace 1 size 20G uuid 6b1d0000-0000-4000-8000-000000000001
+file /etc/multipath.conf <<END
+defaults {
+	enable_foreign ".*"
+}
+END
+"""
+    real = Virtual(host=SandboxHost(parse_scenario(scenario, file="nvme.san")))
+    real.settled()
+    with stub(real.ask) as server, MultipathDaemon(server.name) as daemon:
+        (path,) = daemon.list_paths()
+    assert (path.device, path.priority, path.map) == ("nvme0c0n1", -1, "nvme0n1")
+
+
+def test_a_list_of_another_form_is_not_guessed_at() -> None:
     with (
-        stub(lambda _: reply) as server,
+        stub(lambda _: "sda 8:0\n") as server,
         MultipathDaemon(server.name) as daemon,
         pytest.raises(NotUnderstood, match="the daemon lists"),
     ):

@@ -151,10 +151,19 @@ def test_a_conversation_ends_with_the_daemon() -> None:
 @pytest.mark.parametrize(
     ("arguments", "err"),
     [(["1", "2"], "Usage: multipathc [timeout]\n"), (["soon"], "ERROR: invalid timeout value\n"),
-     (["-1"], "ERROR: invalid timeout value\n")],
+     (["-1"], "ERROR: invalid timeout value\n"), ([""], "ERROR: invalid timeout value\n"),
+     (["9" * 20], "ERROR: invalid timeout value\n"), (["9" * 5000], "ERROR: invalid timeout value\n"),
+     (["2147483648"], "ERROR: invalid timeout value\n")],
 )  # fmt: skip
 def test_a_timeout_that_is_none(arguments: list[str], err: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert (interactive.main(arguments), capsys.readouterr().err) == (1, err)
+
+
+@pytest.mark.parametrize("timeout", ["0", "000", "2147483000", "00000000000000005000"])
+def test_a_timeout_that_is_one(timeout: str) -> None:
+    with stub(lambda _: "ok\n") as server:
+        said = program("multipathc", timeout, server=server, stdin="show maps\n")
+    assert said == Said(0, "multipathd> ok\nmultipathd> ")
 
 
 def test_a_conversation_with_a_timeout_of_its_own() -> None:

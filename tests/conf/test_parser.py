@@ -175,3 +175,24 @@ def test_each_line_of_a_complaint_is_a_message() -> None:
         "invalid record in uid_attrs: sd",
         f'{MAIN} line 2,error parsing uid_attrs: "sd"',
     ]
+
+
+@pytest.mark.parametrize(
+    ("line", "stands_at"),
+    [
+        ("reassign_maps yes", "no"),
+        ("log_checker_err always", "once"),
+        ("force_sync yes", "no"),
+        ("strict_timing yes", "no"),
+    ],
+)
+def test_a_keyword_that_nothing_depends_on_is_told_by_us_alone(line: str, stands_at: str) -> None:
+    (message,) = parsed(f"defaults {{\n {line}\n}}\n").messages
+    assert message.text.endswith("has no effect here")
+    assert message.hint.startswith(f"it is as with {stands_at}: ")
+    assert (message.ours, message.severity) == (True, Severity.WARNING)
+
+
+@pytest.mark.parametrize("line", ["reassign_maps no", "log_checker_err once", "strict_timing 0"])
+def test_a_keyword_that_nothing_depends_on_may_say_what_is_so(line: str) -> None:
+    assert parsed(f"defaults {{\n {line}\n}}\n").messages == ()

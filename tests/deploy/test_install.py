@@ -71,7 +71,7 @@ def test_nothing_goes_where_other_applications_look(staged: Path) -> None:
     outside = [path for path in staged.rglob("*.py") if own not in path.parents]
     assert outside == []
     assert not list(staged.glob("lib/python*"))
-    assert sorted(path.name for path in own.iterdir()) == ["bin", "lib"]
+    assert sorted(path.name for path in own.iterdir()) == ["bin", "installed.json", "lib"]
 
 
 def test_everything_is_compiled_and_nothing_remembers_the_staging_directory(staged: Path) -> None:
@@ -79,9 +79,9 @@ def test_everything_is_compiled_and_nothing_remembers_the_staging_directory(stag
     sources = {path.relative_to(lib) for path in (lib / "controller").rglob("*.py")}
     tag = f".{sys.implementation.cache_tag}.pyc"
     assert all((lib / path.parent / "__pycache__" / f"{path.stem}{tag}").is_file() for path in sources)
-    staging = str(staged.parent).encode()
-    texts = [path for path in staged.rglob("*") if path.is_file() and not path.is_symlink()]
-    assert [path for path in texts if staging in path.read_bytes()] == []
+    staging, building = str(staged.parent).encode(), b"/mpathctl-install."
+    contents = {path: path.read_bytes() for path in staged.rglob("*") if path.is_file() and not path.is_symlink()}
+    assert [path for path, content in contents.items() if staging in content or building in content] == []
 
 
 def test_programs_and_places_agree(staged: Path) -> None:

@@ -29,6 +29,46 @@ def test_a_keyword_is_told_with_its_values_its_default_and_its_places() -> None:
     assert "no effect any more" in page
 
 
+@pytest.mark.parametrize(
+    ("keyword", "sentence"),
+    [
+        ("uid_attribute", "Default: ID_SERIAL; ID_WWN (nvme), ID_UID (ccw). In: "),
+        ("prio_args", "Default: empty. In: "),
+        ("getuid_callout", "This keyword has no effect any more. In: "),
+        ("pg_timeout", "This keyword has no effect any more. In: "),
+        ("bindings_file", "no effect any more: /etc/multipath/bindings is used. In: "),
+    ],
+)
+def test_a_default_is_told_whatever_it_is_like(keyword: str, sentence: str) -> None:
+    assert sentence in manual._keyword(keyword)
+
+
+@pytest.mark.parametrize(
+    ("keyword", "value"),
+    [("reassign_maps", "no"), ("log_checker_err", "once"), ("force_sync", "no"), ("strict_timing", "no")],
+)
+def test_a_keyword_that_nothing_depends_on_is_told_to_have_no_effect(keyword: str, value: str) -> None:
+    assert f"No effect here, it is always as with {value}: " in manual._keyword(keyword)
+
+
+def test_no_keyword_in_force_is_told_to_have_no_effect() -> None:
+    assert "No effect" not in manual._keyword("no_path_retry")
+
+
+@pytest.mark.parametrize("name", manual.PAGES)
+def test_pages_refer_to_pages_that_there_are(name: str) -> None:
+    known = {place.rpartition("/")[2] for place in manual.PAGES} | {BY_HAND.name}
+    after = manual.PAGES[name]().partition(".SH SEE ALSO\n")[2]
+    pages = [line.removeprefix(".BR ").rstrip(",").replace(" (", ".").rstrip(")") for line in after.splitlines()]
+    assert pages
+    assert set(pages) <= known
+
+
+def test_the_manual_says_under_which_name_the_daemon_is_found() -> None:
+    run = " ".join(BY_HAND.read_text().partition("\n.B run\n")[2].partition("\n.RS\n")[0].split())
+    assert "its process and its messages in the journal are called .BR mpathctl ," in run
+
+
 def test_a_page_names_every_option_and_command() -> None:
     page = manual.multipathd_page()
     assert "list|show maps|multipaths topology" in page

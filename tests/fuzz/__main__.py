@@ -13,7 +13,8 @@ import tempfile
 from importlib.util import find_spec
 from pathlib import Path
 
-from tests.fuzz.targets import LONGEST_INPUT, TARGETS
+from tests.fuzz.target import LONGEST_INPUT
+from tests.fuzz.targets import TARGETS
 
 HANGS = 60
 """Seconds after which an input counts as one that never comes to an end."""

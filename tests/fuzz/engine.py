@@ -10,7 +10,8 @@ from pathlib import Path
 import atheris
 
 with atheris.instrument_imports(include=["controller", "desired", "observers"]):
-    from tests.fuzz.targets import LONGEST_INPUT, TARGETS, Target, TookTooLong
+    from tests.fuzz.target import LONGEST_INPUT, Target, TookTooLong
+    from tests.fuzz.targets import TARGETS
 
 HANGS = 60
 """Seconds after which the engine ends with an input that does not come to an end."""

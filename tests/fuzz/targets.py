@@ -6,17 +6,23 @@ what holds for every input (what was printed can be read, a message has a place)
 
 import contextlib
 import json
-import time
-import uuid
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
+from actuators.steps import Changed
+from controller.cli import replay_command
 from controller.cli.config_report import Checked, as_json, as_text
+from controller.cli.recording_reader import read_recording
 from controller.protocol.frames import Connection, ReplyReader, encode_message, encode_request
 from controller.protocol.grammar import KEYS, OUR_KEYS
 from controller.protocol.replies import respond
 from controller.protocol.requests import Request
 from controller.protocol.state import DaemonLine, State
+from controller.reconcile.orders import NO_ORDERS
+from controller.reconcile.plan import Memory
+from controller.runtime.deciding import decide
+from controller.runtime.recorder import Applied, Cycle, Ordered
+from controller.runtime.recording import lines
+from controller.runtime.replaying import replay
 from controller.sandbox.scenario import parse_scenario
 from controller.sandbox.scenario_text import format_scenario
 from desired.conf.parser import parse
@@ -24,74 +30,32 @@ from desired.conf.printer import print_config, print_tree
 from desired.config import MAIN_FILE, check_files, load_config
 from desired.derive import derive
 from desired.hwtable import ARRAYS
+from desired.naming import HEADER, Bindings
+from desired.observed import remembered
 from desired.options import GRAMMAR
 from desired.regex import BadExpression, compile_expression, compile_pattern
-from desired.reservations import recorded, rewritten
-from desired.values import ReservationKey
-from observers import identity, mdstat
 from observers.dmtable import Sectors, TableSyntax, format_status, format_table, parse_status, parse_table
 from observers.errors import ConfigError, InputError, ProtocolError
-from observers.kernel import dm_ioctl, md_superblock, reservation
-from observers.kernel.scsi import ScsiFormatError
-from observers.snapshot import TextFile, Wwid
+from observers.snapshot import Alias, TextFile, Wwid
 from observers.snapshot_json import from_json, to_json
-from tests.builders import EVERYTHING, page83, san_snapshot, unit_wwid
+from tests.builders import EVERYTHING, san_snapshot, unit_wwid
+from tests.fuzz.device_targets import DEVICE_TARGETS
+from tests.fuzz.target import SPLIT, Target, bounded, text_of, words_of
 
-LONGEST_INPUT = 64 * 1024
-"""Bytes."""
-BOUND = 1.0
-"""Seconds of processor time that no reader may take for such an input."""
-
-SPLIT = b"\n%%\n"
-"""Parts the files of a configuration, and an expression from the text in which it is looked for."""
 LONGEST_NAME = 255
 """Bytes of what expressions are compared with: names of devices, udev properties, inquiry data, WWIDs."""
-
-
-class TookTooLong(Exception):
-    """A reader was slower than the bound. `reader`: which one."""
-
-    def __init__(self, reader: str, seconds: float) -> None:
-        super().__init__(f"{reader} took {seconds:.1f} s")
-        self.reader = reader
-
-
-@contextlib.contextmanager
-def bounded(reader: str) -> Iterator[None]:
-    """Raises `TookTooLong` where what is done inside takes longer than the bound."""
-    began = time.process_time()
-    try:
-        yield
-    finally:
-        spent = time.process_time() - began
-        if spent > BOUND:
-            raise TookTooLong(reader, spent)
-
-
-@dataclass(frozen=True, slots=True)
-class Target:
-    """A reader. `words`: pieces of its language, for whoever makes inputs; `seeds`: inputs that it takes."""
-
-    examine: Callable[[bytes], None]
-    words: tuple[bytes, ...]
-    seeds: tuple[bytes, ...]
-
-
-def _text(data: bytes) -> str:
-    """As the observers decode files and the kernel's texts."""
-    return data.decode("utf-8", "surrogateescape")
 
 
 def _files(data: bytes) -> tuple[TextFile, ...]:
     main, *drop_ins = data.split(SPLIT)
     names = (f"/etc/multipath/conf.d/{number}.conf" for number in range(len(drop_ins)))
-    rest = (TextFile(name, _text(text)) for name, text in zip(names, drop_ins, strict=True))
-    return (TextFile(MAIN_FILE, _text(main)), *rest)
+    rest = (TextFile(name, text_of(text)) for name, text in zip(names, drop_ins, strict=True))
+    return (TextFile(MAIN_FILE, text_of(main)), *rest)
 
 
 def parsing(data: bytes) -> None:
     """Parse one file; every message has its place in it."""
-    file = TextFile(MAIN_FILE, _text(data))
+    file = TextFile(MAIN_FILE, text_of(data))
     with bounded("parse"):
         parsed = parse(file)
     with bounded("print_tree"):
@@ -140,20 +104,20 @@ def expression(data: bytes) -> None:
     pattern, _, text = data.partition(SPLIT)
     for compiled in (compile_pattern, compile_expression):
         with contextlib.suppress(BadExpression), bounded("expression"):
-            compiled(_text(pattern[:1023])).matches(_text(text[:LONGEST_NAME]))
+            compiled(text_of(pattern[:1023])).matches(text_of(text[:LONGEST_NAME]))
 
 
 def snapshot_json(data: bytes) -> None:
     """Read a snapshot; what was read can be written, and is then the same."""
     with contextlib.suppress(InputError):
         with bounded("from_json"):
-            snapshot = from_json(_text(data), origin="fuzz")
+            snapshot = from_json(text_of(data), origin="fuzz")
         assert from_json(to_json(snapshot), origin="fuzz") == snapshot
 
 
 def tables(data: bytes) -> None:
     """Read a table and a status; what was read is written as one that is read the same."""
-    text, size = _text(data), Sectors(1)
+    text, size = text_of(data), Sectors(1)
     with contextlib.suppress(TableSyntax):
         with bounded("parse_table"):
             table = parse_table(size, text)
@@ -164,72 +128,40 @@ def tables(data: bytes) -> None:
         assert parse_status(size, format_status(status)) == status
 
 
-def md(data: bytes) -> None:
-    """A superblock of md, of each version; and the text of /proc/mdstat."""
-    for version in md_superblock.VERSIONS:
-        with bounded(f"md_superblock.unpack {version}"), contextlib.suppress(md_superblock.MdFormatError):
-            assert len(md_superblock.unpack(data, version).uuid) == _UUID_LENGTH
-    with bounded("mdstat.parse"):
-        for array in mdstat.parse(data.decode("utf-8", "surrogateescape")).arrays:
-            assert array.name
+def naming(data: bytes) -> None:
+    """The files of bindings and of WWIDs; what was read is written as one that is read the same. No name is given
+    twice."""
+    text = text_of(data)
+    with bounded("Bindings.parse"):
+        bindings = Bindings.parse(text)
+        remembered(text)
+    again = Bindings.parse(bindings.text)
+    assert (again.aliases, again.wwids, again.must_write) == (bindings.aliases, bindings.wwids, False)
+    kept, wwids = TextFile("/etc/multipath/bindings", text), TextFile("/etc/multipath/wwids", text)
+    with bounded("derive"):
+        desired = derive(_FRIENDLY, replace(_HOST, bindings=kept, wwids=wwids), resident=True)
+    names = [each.alias for each in desired.maps]
+    assert len(set(names)) == len(names)
 
 
-def reservations(data: bytes) -> None:
-    """What a device says of persistent reservations, and the file of keys."""
-    for read in (reservation.decode_keys, reservation.decode_holder, reservation.decode_parameters):
-        with bounded(f"reservation.{read.__name__}"), contextlib.suppress(ScsiFormatError):
-            read(data)
-    text = data.decode("utf-8", "surrogateescape")
-    with bounded("reservations.recorded"):
-        before = recorded(text)
-        after = recorded(rewritten(text, _UNIT, _KEY))
-        assert after == {**before, _UNIT: _KEY}
-        assert recorded(rewritten(text, _UNIT, None)) == {wwid: key for wwid, key in before.items() if wwid != _UNIT}
+def recording(data: bytes) -> None:
+    """A flight recorder's file, which can then be decided again."""
+    with contextlib.suppress(InputError):
+        with bounded("read_recording"):
+            found = read_recording(text_of(data), origin="fuzz")
+        told = list(replay(found.entries))
+        assert "".join(replay_command._lines(found, told))
+        assert replay_command._json(found, told)
 
 
-_UNIT, _KEY = Wwid("3600a"), ReservationKey(0xABC, aptpl=True)
-_UUID_LENGTH = 36
-_SUPERBLOCKS = tuple(
-    md_superblock.Superblock(version=version, uuid=str(uuid.UUID(int=1)), level=-4, disks=3)
-    for version in md_superblock.VERSIONS
-)
-
-
-def pages(data: bytes) -> None:
-    """Read VPD pages 0x80 and 0x83."""
-    readers: tuple[Callable[[bytes], object], ...] = (
-        identity.page83_wwid,
-        identity.page83_wwids,
-        identity.target_port_group,
-        identity.page80_serial,
-    )
-    for reader in readers:
-        with contextlib.suppress(ProtocolError), bounded("identity"):
-            reader(data)
-
-
-def dm_buffers(data: bytes) -> None:
-    """Read what device-mapper sends. The first byte is a count, and chooses between request and reply."""
-    count, payload = data[0] if data else 0, data[1:]
-    readers: tuple[Callable[[bytes], object], ...] = (
-        dm_ioctl.unpack,
-        lambda buffer: dm_ioctl.unpack_targets(buffer, count >> 1, reply=bool(count & 1)),
-        dm_ioctl.unpack_devices,
-        dm_ioctl.unpack_versions,
-        dm_ioctl.unpack_deps,
-        dm_ioctl.unpack_message,
-        dm_ioctl.unpack_text,
-    )
-    for reader in readers:
-        with contextlib.suppress(ProtocolError), bounded("dm_ioctl"):
-            reader(payload)
+_FRIENDLY = load_config((TextFile(MAIN_FILE, "defaults {\n user_friendly_names yes\n find_multipaths no\n}\n"),))
 
 
 def scenario(data: bytes) -> None:
     """Read a scenario; what was read is written as one that is read the same."""
     with contextlib.suppress(ConfigError, InputError):
         with bounded("parse_scenario"):
-            read = parse_scenario(_text(data), file="fuzz.san")
+            read = parse_scenario(text_of(data), file="fuzz.san")
         assert parse_scenario(format_scenario(read), file="fuzz.san") == read
 
 
@@ -250,12 +182,7 @@ def socket_bytes(data: bytes) -> None:
             request = connection.sent(len(connection.to_send), now=now)
 
 
-def _words(*texts: str | Iterable[str]) -> tuple[bytes, ...]:
-    flat = [word for text in texts for word in ([text] if isinstance(text, str) else text)]
-    return tuple(dict.fromkeys(word.encode() for word in flat))
-
-
-_LANGUAGE = _words(
+_LANGUAGE = words_of(
     (row.keyword for rows in GRAMMAR.values() for row in rows.values()),
     (word for rows in GRAMMAR.values() for row in rows.values() for word in row.kind.words),
     (option.vendor for option in ARRAYS[:5]),
@@ -283,10 +210,6 @@ _STATE = State(
     observed_at=0.0,
 )
 
-_DEVICES = (dm_ioctl.ListedDevice("a", _HOST.paths[0].dev, 1, "u"), dm_ioctl.ListedDevice("b", _HOST.paths[1].dev))
-_TARGETS = (dm_ioctl.Target(0, 8, "multipath", "0 0 0 0"), dm_ioctl.Target(8, 8, "error", ""))
-_DESIGNATORS = bytes.fromhex(page83(unit_wwid(1), group=1))
-
 _SCENARIO = """host
     time 2025-01-01T00:00:00
 array a
@@ -308,14 +231,49 @@ at 5s state a:1 standby
 now offline sda
 """
 
+_NOW = 5.0
+_MEMORY = Memory(resident=True)
+_PLAN = decide(_CONFIG, _HOST, _MEMORY, _NOW, orders=NO_ORDERS)[0].plan
+_STEPS = [step for each in _PLAN.maps for step in each.steps]
+_RECORDING = "".join(
+    f"{line}\n"
+    for line in lines(
+        (
+            Cycle(
+                number=1,
+                now=_NOW,
+                scope=None,
+                idle=frozenset(),
+                orders=NO_ORDERS,
+                memory=_MEMORY,
+                given=True,
+                snapshot=_HOST,
+                plan=_PLAN,
+            ),
+            Applied(now=_NOW, plan=_PLAN, outcomes=((_STEPS[0], Changed()),)),
+            Ordered(
+                now=_NOW,
+                request="suspend map a",
+                deed="suspend",
+                map=Alias("a"),
+                wwid=Wwid("3a"),
+                path="",
+                outcome=Changed(),
+            ),
+        ),
+        at=1.5,
+    )
+)
+
 TARGETS = {
+    **DEVICE_TARGETS,
     "parsing": Target(parsing, _LANGUAGE, _CONFIGURATIONS),
     "printing": Target(printing, _LANGUAGE, _CONFIGURATIONS),
     "configuration": Target(configuration, _LANGUAGE, _CONFIGURATIONS),
     "deriving": Target(deriving, _LANGUAGE, _CONFIGURATIONS),
     "expression": Target(
         expression,
-        _words(
+        words_of(
             (
                 "[[:alpha:]]",
                 "[^]",
@@ -357,52 +315,21 @@ TARGETS = {
     ),
     "snapshot_json": Target(
         snapshot_json,
-        _words(
+        words_of(
             ("[", "]", "{", "}", ",", ":", '"', "null", "true", "1e999", "-1", "NaN", '"\\udcff"', '"8:0"', '"paths"')
         ),
         (to_json(san_snapshot(1, 1, existing=1)).encode(), b'{"format": "mpathctl-snapshot", "version": 1}'),
     ),
     "tables": Target(
         tables,
-        _words(
+        words_of(
             ("0 ", "1 ", "2 ", "8:0 ", "A ", "E ", "F ", "service-time ", "1 alua ", "99999999999999999999 ", "\u00b2 ")
         ),
         (b"0 1 alua 1 1 service-time 0 2 1 8:0 1 8:16 1", b"2 0 0 0 1 1 A 0 2 2 8:0 A 0 0 1 8:16 F 3 0 1"),
     ),
-    "pages": Target(pages, (b"\x00\x83\x00\x14", b"\x00\x80\x00\x04", b"naa.", b"eui.", b"iqn."), (_DESIGNATORS,)),
-    "dm_buffers": Target(
-        dm_buffers,
-        (b"\x38\x01\x00\x00", b"\x00\x00\x00\x00", b"multipath\x00"),
-        (
-            b"\x00" + dm_ioctl.pack(dm_ioctl.Header(name="m"), b"x"),
-            b"\x05" + dm_ioctl.pack_targets(_TARGETS, reply=True),
-            b"\x04" + dm_ioctl.pack_targets(_TARGETS, reply=False),
-            b"\x00" + dm_ioctl.pack_devices(_DEVICES),
-            b"\x00" + dm_ioctl.pack_versions((dm_ioctl.TargetVersion("multipath", (1, 14, 0)),)),
-            b"\x00" + dm_ioctl.pack_deps([path.dev for path in _HOST.paths]),
-            b"\x00" + dm_ioctl.pack_message("fail_path 8:0"),
-        ),
-    ),
-    "md": Target(
-        md,
-        (b"\xfc\x4e\x2b\xa9", b"Personalities : [multipath] \n", b"md0 : active raid1 ", b"a[0](F) "),
-        (
-            *(md_superblock.pack(block, member_sectors=Sectors(4096)) for block in _SUPERBLOCKS),
-            b"Personalities : [raid1] \nmd1 : active (read-only) raid1 sdb[1](W)(S) sda[0]\nunused devices: <none>\n",
-        ),
-    ),
-    "reservations": Target(
-        reservations,
-        (b"0x0000000000000abc 3600a\n", b"0X", b"#x", b" 3600b\n", b"\x00\x00\x00\x10"),
-        (
-            reservation.encode_keys((1, 2), generation=3),
-            reservation.encode_holder(5, 5, generation=1),
-            rewritten(None, _UNIT, _KEY).encode(),
-        ),
-    ),
     "socket_bytes": Target(
         socket_bytes,
-        _words(
+        words_of(
             (f"{key.word} " for key in (*KEYS, *OUR_KEYS)),
             ("sda", "8:0", "dm-0", "%d", '"', "%", "#", SPLIT.decode(), "\x0c\0\0\0\0\0\0\0"),
         ),
@@ -413,7 +340,7 @@ TARGETS = {
     ),
     "scenario": Target(
         scenario,
-        _words(
+        words_of(
             (
                 "host\n",
                 "array ",
@@ -444,5 +371,19 @@ TARGETS = {
             ("tpgs both\n", "handler rdac\n", "release ", "time ", "udev off\n", '"', "#", "\n", "\u00b2", "\u2028"),
         ),
         (_SCENARIO.encode(),),
+    ),
+    "naming": Target(
+        naming,
+        words_of(
+            (HEADER, "mpatha ", "mpathaaaaaaa ", "mpath", " ", "\t", "#", "\r", "\n", "/", "3600a"), f"{unit_wwid(0)}\n"
+        ),
+        (f"{HEADER}mpatha {unit_wwid(1)}\nmpathc 3600a\n".encode(), f"/{unit_wwid(2)}/\n".encode()),
+    ),
+    "recording": Target(
+        recording,
+        words_of(
+            ("[", "]", "{", "}", ",", ":", '"', "null", "true", "1e999", "-1", "\n", '{"value": 0, "is": 1}\n', '"is"')
+        ),
+        (_RECORDING.encode(),),
     ),
 }

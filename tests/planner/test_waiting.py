@@ -244,13 +244,13 @@ def test_a_clock_is_always_in_the_future_or_over_and_queueing_ends(
     for wait, working in history:
         now += wait
         dead_for = 0.0 if working or memory.pathless_since is None else now - memory.pathless_since
-        memory = waiting.tend(memory, caring, working=working, now=now)
+        memory = waiting.tend(memory, caring, working=working, queues=True, now=now)
         left = waiting.remaining(memory, now=now)
         assert left is None or 0 < left <= (care if isinstance(care, int) else 0) * interval + 1 + ROUNDING
         if isinstance(care, int) and dead_for >= care * interval + 1 + ROUNDING:
             assert memory.silenced
         assert not (working and memory.silenced)
-        assert memory == waiting.tend(memory, caring, working=working, now=now)
+        assert memory == waiting.tend(memory, caring, working=working, queues=True, now=now)
 
 
 @pytest.mark.parametrize(
@@ -280,3 +280,13 @@ def test_at_exit_maps_that_do_not_queue_or_take_no_message_are_left_alone() -> N
     stopped.snapshot = replace(stopped.snapshot, maps=(replace(stopped.snapshot.maps[0], suspended=True),))
     assert at_exit(plain.snapshot, plain.desired, plain.memory) == ()
     assert at_exit(stopped.snapshot, stopped.desired, stopped.memory) == ()
+
+
+@pytest.mark.parametrize("care", RETRIES, ids=str)
+def test_seconds_for_which_io_waits_are_counted_by_what_the_table_says(care: NoPathRetry | None) -> None:
+    caring, memory = MapCare(no_path_retry=care), MapMemory()
+    for at, working, queues in ((0, True, True), (10, False, True), (25, False, False), (40, False, True)):
+        memory = waiting.tend(memory, caring, working=working, queues=queues, now=NOW + at)
+    assert waiting.queued_time(memory, now=NOW + 44) == 15 + 4
+    memory = waiting.reset(waiting.tend(memory, caring, working=True, queues=True, now=NOW + 50))
+    assert waiting.queued_time(memory, now=NOW + 99) == 15 + 10

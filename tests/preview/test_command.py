@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from controller.cli.main import mpathctl
+from controller.cli.main import main as mpathctl
 from controller.cli.preview_command import preview
 from controller.runtime.cycle import Files
 from observers.errors import ConfigError, InputError

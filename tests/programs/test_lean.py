@@ -5,6 +5,7 @@ import sys
 
 import pytest
 
+from controller.cli import client_program
 from tests.client.stub import stub
 
 HEAVY = {"pydantic", "pyudev", "watchfiles", "tenacity"}
@@ -61,3 +62,26 @@ def test_a_removal_by_the_daemon_loads_nothing_that_could_remove() -> None:
         names = loaded(code, socket=server.name, isolated=False)
         assert server.requests == [b"del map data\0"]
     assert not names & {"actuators.apply", "controller.cli.multipath_flush", *HEAVY}
+
+
+@pytest.mark.parametrize(
+    "words",
+    [["fail", "path", "sda"], ["del", "map", "data"], ["show", "daemon"], ["list", "status", "--json"], ["age"]],
+    ids=" ".join,
+)
+def test_mpathctl_as_a_client_loads_no_heavy_library(words: list[str]) -> None:
+    code = f"import sys; sys.argv[1:] = {words}; from controller.cli.launch import mpathctl; mpathctl()"
+    with stub(lambda request: "age 0.1\ncycle 2\n" if "age" in request else "pid 5 idle\n") as server:
+        names = loaded(code, socket=server.name, isolated=False)
+        assert len(server.requests) == 1
+    assert not names & {"controller.cli.main", "controller.cli.commands", *HEAVY}
+
+
+@pytest.mark.parametrize("words", [["--version"], ["show", "--help"], ["--help"], ["-h"]], ids=" ".join)
+def test_other_commands_and_help_are_for_the_whole_program(words: list[str]) -> None:
+    assert client_program.main(words) is None
+
+
+@pytest.mark.parametrize("words", [[], ["show"], ["show", "topology"], ["preview", "x.conf"], ["demo"]], ids=" ".join)
+def test_what_looks_at_the_host_itself_is_for_the_whole_program(words: list[str]) -> None:
+    assert client_program.main(words) is None

@@ -24,6 +24,7 @@ LINE = f"0x0000000000000abc {A}"
         pytest.param(f"0xabc {A}\n", None, id="too few digits"),
         pytest.param(f"0x0000000000000abc {A}x\n", None, id="another unit that begins alike"),
         pytest.param(f"0x0000000000000000 {A}\n", None, id="a key of zero is none"),
+        pytest.param(f"{HEADER}{LINE}", None, id="a line that was not written to its end"),
         pytest.param("", None, id="empty"),
         pytest.param(None, None, id="no file"),
     ],
@@ -41,6 +42,8 @@ def test_a_text_is_read(text: str | None, key: ReservationKey | None) -> None:
         pytest.param(f"#x0000000000000111 {A}\nrest\n", KEY, f"{LINE}\nrest\n", id="one taken back is used again"),
         pytest.param(f"0x0000000000000001 {B}", KEY, f"0x0000000000000001 {B}\n{LINE}\n", id="a last line is ended"),
         pytest.param(f"{LINE}\nrest\n", None, f"#x0000000000000abc {A}\nrest\n", id="taken back"),
+        pytest.param(LINE, KEY, f"{LINE}\n", id="the last line is ended when it is replaced"),
+        pytest.param(LINE[:-1], KEY, f"{LINE[:-1]}\n{LINE}\n", id="the beginning of a line is another's"),
         pytest.param("rest\n", None, "rest\n", id="nothing to take back"),
     ],
 )

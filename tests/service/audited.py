@@ -29,7 +29,8 @@ from controller.runtime.engine import RealEngine
 from controller.runtime.lanes import host_capacity
 from controller.runtime.log import ErrorStream, Journal
 from controller.runtime.server import Asked, Server, listen
-from controller.runtime.service import Service, Sources
+from controller.runtime.service import Service
+from controller.runtime.sources import Sources
 from controller.runtime.systemd import ServiceManager
 from observers.kernel.real_host import RealHost
 from tests.service.virtual import Virtual

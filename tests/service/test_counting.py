@@ -196,3 +196,66 @@ def test_a_path_that_the_kernel_fails_is_a_fault_of_its_map(daemon: Virtual) -> 
     daemon.until(lambda: any("kernel failed" in event.reason for event in daemon.events))
     daemon.until(lambda: daemon.active("data")["sdb"])
     assert daemon.ask(faults).splitlines()[0] == "data 1"
+
+
+# ---- queueing, and suspended maps
+
+DATA = ("sdb", "sdd", "sdj", "sdl")
+"""All paths of the map `data`, whose no_path_retry is `queue`."""
+
+
+def of_data(daemon: Virtual, name: str) -> float:
+    return metric(daemon, f'{name}{{map="data"}}')
+
+
+def test_a_map_with_paths_does_not_count_as_one_whose_io_waits(daemon: Virtual) -> None:
+    daemon.live(30)
+    known = daemon.map("data")
+    assert known is not None
+    assert known.table is not None
+    assert known.table.queues
+    assert (of_data(daemon, "mpath_map_queueing"), of_data(daemon, "mpath_map_queue_seconds_total")) == (0, 0)
+
+
+def test_a_map_that_queues_without_end_counts_the_seconds_until_a_path_is_back(daemon: Virtual) -> None:
+    daemon.live(30)
+    for name in DATA:
+        daemon.host.happen("offline", name)
+    daemon.until(lambda: not any(daemon.active("data").values()))
+    daemon.settled()
+    began = of_data(daemon, "mpath_map_queue_seconds_total")
+    daemon.live(20)
+    assert of_data(daemon, "mpath_map_queueing") == 1
+    assert of_data(daemon, "mpath_map_queue_seconds_total") - began == pytest.approx(20, abs=0.5)
+    assert daemon.ask('show maps raw format "%n %3"').splitlines()[0] == "data 0"  # as multipathd counts it
+    daemon.ask("reset maps stats")
+    daemon.host.happen("online", "sdb")
+    daemon.until(lambda: daemon.active("data")["sdb"])
+    daemon.settled()
+    counted = of_data(daemon, "mpath_map_queue_seconds_total")
+    assert counted >= began + 20
+    daemon.live(20)
+    assert of_data(daemon, "mpath_map_queueing") == 0
+    assert of_data(daemon, "mpath_map_queue_seconds_total") == counted
+
+
+def test_io_that_fails_for_want_of_a_path_does_not_wait(daemon: Virtual) -> None:
+    daemon.live(30)
+    daemon.ask("disablequeueing map data")
+    daemon.settled()
+    for name in DATA:
+        daemon.host.happen("offline", name)
+    daemon.live(20)
+    assert daemon.active("data") == dict.fromkeys(DATA, False)
+    assert (of_data(daemon, "mpath_map_queueing"), of_data(daemon, "mpath_map_queue_seconds_total")) == (0, 0)
+
+
+def test_a_map_that_is_suspended_is_told_from_the_others(daemon: Virtual) -> None:
+    assert of_data(daemon, "mpath_map_suspended") == 0
+    daemon.ask("suspend map data")
+    daemon.live(1)
+    assert of_data(daemon, "mpath_map_suspended") == 1
+    assert metric(daemon, 'mpath_map_suspended{map="mpatha"}') == 0
+    daemon.ask("resume map data")
+    daemon.live(1)
+    assert of_data(daemon, "mpath_map_suspended") == 0

@@ -1,16 +1,18 @@
 """`mpathctl events`, `metrics`, `age`, `dump`: against a stub of the daemon, and against the words of the real one."""
 
+import io
 import json
 import re
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from contextlib import redirect_stdout
 
 import pytest
 
 from controller.cli import daemon_commands
-from controller.cli.main import mpathctl
+from controller.cli.main import main as mpathctl
 from tests.client.stub import Stub, stub
 from tests.service.virtual import Virtual
 
@@ -28,6 +30,7 @@ class Daemon:
     def __init__(self) -> None:
         self.pid, self.count, self.kept = 1, 3, 1
         self.away = False
+        self.text = "event"
         self.replies: dict[str, str] = {}
 
     def __call__(self, command: str) -> str | None:
@@ -37,7 +40,8 @@ class Daemon:
             return f"pid {self.pid} idle\n"
         if command.startswith("list events since ") and command not in self.replies:
             since = int(command.split()[-1])
-            return "".join(event(number) for number in range(max(since + 1, self.kept), self.count + 1)) or "ok\n"
+            known = range(max(since + 1, self.kept), self.count + 1)
+            return "".join(event(number, text=f"{self.text} {number}") for number in known) or "ok\n"
         return self.replies.get(command, HELP)
 
 
@@ -91,7 +95,9 @@ def test_a_name_that_is_no_text_is_printed_all_the_same(daemon: Daemon, served: 
     assert json.loads(capsys.readouterr().out)["path"] == "sd\udc80"
 
 
-def follow(monkeypatch: pytest.MonkeyPatch, served: Stub, *happenings: object) -> int:
+def follow(
+    monkeypatch: pytest.MonkeyPatch, served: Stub, *happenings: object, form: Sequence[str] = ("--json",)
+) -> int:
     """Follow; before each further question one thing happens, and after all of them somebody presses Ctrl-C."""
     left = list(happenings)
 
@@ -103,7 +109,7 @@ def follow(monkeypatch: pytest.MonkeyPatch, served: Stub, *happenings: object) -
         happen()
 
     monkeypatch.setattr(time, "sleep", pause)
-    return mpathctl(["events", "--follow", "--json", "--socket", served.name])
+    return mpathctl(["events", "--follow", *form, "--socket", served.name])
 
 
 def numbers(out: str) -> list[int]:
@@ -155,6 +161,67 @@ def test_following_waits_for_a_daemon_that_is_started_anew(
     assert told.count("went away") == 1
 
 
+def test_following_knows_a_daemon_that_is_started_anew_with_the_same_process_id(
+    daemon: Daemon, served: Stub, capsys: Out, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def go() -> None:
+        daemon.away = True
+
+    def return_with_fewer() -> None:
+        daemon.away, daemon.count = False, 2
+
+    def return_with_others() -> None:
+        daemon.away, daemon.count, daemon.text = False, 3, "another event"
+
+    follow(monkeypatch, served, go, return_with_fewer, go, return_with_others)
+    out, told = capsys.readouterr()
+    assert numbers(out) == [1, 2, 3, 1, 2, 1, 2, 3]
+    assert "too fast" not in told
+
+
+def test_a_daemon_that_has_forgotten_what_was_told_is_the_same(
+    daemon: Daemon, served: Stub, capsys: Out, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def go() -> None:
+        daemon.away = True
+
+    def return_after_a_storm() -> None:
+        daemon.away, daemon.count, daemon.kept = False, 12, 11
+
+    follow(monkeypatch, served, go, return_after_a_storm)
+    out, told = capsys.readouterr()
+    assert numbers(out) == [1, 2, 3, 11, 12]
+    assert "7 events came too fast" in told
+
+
+@pytest.mark.parametrize(
+    ("terminal", "option", "json_lines"),
+    [
+        (False, [], True),
+        (True, [], False),
+        (False, ["--text"], False),
+        (True, ["--json"], True),
+    ],
+    ids=["a program reads", "a person reads", "a program wants text", "a person wants JSON"],
+)
+def test_what_follows_on_is_json_for_programs(
+    served: Stub, monkeypatch: pytest.MonkeyPatch, terminal: bool, option: list[str], json_lines: bool
+) -> None:
+    class Output(io.StringIO):
+        def isatty(self) -> bool:
+            return terminal
+
+    out = Output()
+    with redirect_stdout(out):
+        follow(monkeypatch, served, form=option)
+    assert [line.startswith("{") for line in out.getvalue().splitlines()] == [json_lines] * 3
+
+
+def test_events_that_do_not_follow_on_are_text(served: Stub, capsys: Out) -> None:
+    mpathctl(["events", "--socket", served.name])
+    assert not capsys.readouterr().out.startswith("{")
+
+
 def test_following_goes_on_after_a_connection_that_was_lost(
     daemon: Daemon, served: Stub, capsys: Out, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -196,6 +263,35 @@ def test_a_reply_is_printed_as_it_is(
     daemon.replies[command] = "this\nand that\n"
     assert mpathctl([*arguments, "--socket", served.name]) == 0
     assert capsys.readouterr().out == "this\nand that\n"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "command", "reply", "value"),
+    [
+        (["age"], "list age", "age 1.500\ncycle 3\n", {"age": 1.5, "cycle": 3}),
+        (["dump"], "dump recorder", "/run/x.jsonl\n", {"file": "/run/x.jsonl"}),
+        (["metrics"], "list metrics", '# TYPE a gauge\na{map="x\\"y",kind="all"} 4\nb_total 1.5e-3\n# EOF\n', [
+            {"name": "a", "labels": {"map": 'x"y', "kind": "all"}, "value": 4.0},
+            {"name": "b_total", "labels": {}, "value": 0.0015},
+        ]),
+    ],
+    ids=["age", "dump", "metrics"],
+)  # fmt: skip
+def test_json_for_programs(
+    daemon: Daemon, served: Stub, capsys: Out, arguments: list[str], command: str, reply: str, value: object
+) -> None:
+    daemon.replies[command] = reply
+    assert mpathctl([*arguments, "--json", "--socket", served.name]) == 0
+    assert json.loads(capsys.readouterr().out) == value
+
+
+def test_all_metrics_of_the_daemon_have_json(daemon: Daemon, served: Stub, capsys: Out) -> None:
+    real = Virtual("small")
+    real.settled()
+    text = daemon.replies["list metrics"] = real.ask("list metrics")
+    assert mpathctl(["metrics", "--json", "--socket", served.name]) == 0
+    lines = [line for line in text.splitlines() if not line.startswith("#")]
+    assert len(json.loads(capsys.readouterr().out)) == len(lines) > 10
 
 
 def test_a_refusal_is_told_in_the_daemons_words(daemon: Daemon, served: Stub, capsys: Out) -> None:

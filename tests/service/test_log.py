@@ -3,13 +3,16 @@
 import json
 import os
 import socket
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from controller.runtime.daemon import DaemonOptions, log_of
 from controller.runtime.events import Bulletin, Event, Kind, Level
 from controller.runtime.log import ErrorStream, Journal, datagram, line_of
+from tests.service.virtual import Virtual
 
 FAILED = Event(
     at=1_000_000_000.0, level=Level.NOTICE, kind=Kind.DONE, text="fail 8:0", map="data", path="sda",
@@ -153,3 +156,22 @@ def test_the_last_events_are_kept_and_listeners_hear_all() -> None:
     assert [event.at for event in bulletin] == [1, 2]
     bulletin.leave(heard.append)
     assert bulletin.count == 3
+
+
+@pytest.mark.parametrize(
+    ("stamped", "to_journal", "kind"),
+    [
+        (None, False, "Journal"), (None, True, "Journal"), (True, False, "ErrorStream"), (True, True, "Journal"),
+        (False, False, "ErrorStream"), (False, True, "Journal"),
+    ],
+)  # fmt: skip
+def test_whatever_is_started_by_systemd_tells_the_journal_with_fields(
+    stamped: bool | None, to_journal: bool, kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:  # fmt: skip
+    with (tmp_path / "stderr").open("w") as stream:
+        monkeypatch.setattr(sys, "stderr", stream)
+        place = os.fstat(stream.fileno())
+        environment = {"JOURNAL_STREAM": f"{place.st_dev}:{place.st_ino if to_journal else 0}"}
+        log = log_of(DaemonOptions(stamped=stamped), Virtual("small").service, environment)
+        log.close()
+    assert type(log).__name__ == kind

@@ -1,5 +1,6 @@
 """One daemon on a host, whichever it is."""
 
+import fcntl
 import os
 import subprocess
 import sys
@@ -70,9 +71,52 @@ def test_multipathd_is_refused_beside_ours(tmp_path: Path) -> None:
     held.release()
 
 
+def test_a_lock_on_a_file_that_the_daemon_before_removed_meanwhile_is_not_enough(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "multipathd.pid"
+    before, lock = Pidfile.take(str(path), pid=1), fcntl.fcntl
+
+    def late(descriptor: int, command: int, request: bytes) -> bytes:
+        monkeypatch.setattr(fcntl, "fcntl", lock)
+        before.release()
+        return lock(descriptor, command, request)
+
+    monkeypatch.setattr(fcntl, "fcntl", late)
+    held = Pidfile.take(str(path), pid=2)
+    assert path.read_text() == "2\n"
+    with pytest.raises(AlreadyRunning, match="process 2 holds"):
+        Pidfile.take(str(path), pid=3)
+    held.release()
+
+
+def test_the_file_of_another_daemon_is_not_removed_at_the_end(tmp_path: Path) -> None:
+    path = tmp_path / "multipathd.pid"
+    held = Pidfile.take(str(path), pid=1)
+    path.unlink()
+    other = Pidfile.take(str(path), pid=2)
+    held.release()
+    assert path.read_text() == "2\n"
+    other.release()
+
+
 def test_a_file_left_by_a_killed_daemon_is_taken_over(tmp_path: Path) -> None:
     path = tmp_path / "multipathd.pid"
     path.write_text("123456789\n")
     held = Pidfile.take(str(path), pid=5)
     assert path.read_text() == "5\n"
     os.close(held.descriptor)
+
+
+def test_asking_whether_a_daemon_runs_changes_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "multipathd.pid"
+    Pidfile.require_free(str(path))
+    assert not path.exists()
+    path.write_text("123456789\n")
+    Pidfile.require_free(str(path))
+    assert path.read_text() == "123456789\n"
+    held = Pidfile.take(str(path), pid=4711)
+    with pytest.raises(AlreadyRunning, match="process 4711 holds"):
+        Pidfile.require_free(str(path))
+    held.release()
+    assert not path.exists()

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from actuators.steps import Changed
-from controller.cli.main import mpathctl
+from controller.cli.main import main as mpathctl
 from controller.cli.recording_reader import memory_of, read_recording, step_of
 from controller.reconcile.orders import NO_ORDERS
 from controller.reconcile.plan import MapPlan, Memory, Plan

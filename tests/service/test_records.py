@@ -47,6 +47,22 @@ def test_a_record_that_was_refused_is_tried_again_later_and_later_though_nothing
     daemon.settled()
 
 
+def test_a_record_that_somebody_has_locked_for_long_is_written_when_the_lock_is_free() -> None:
+    daemon = Virtual("small")
+    daemon.settled()
+    daemon.live(30)
+    before = text(daemon, WWIDS)
+    handle = daemon.host.open_locked(WWIDS, mode=None)
+    comments = "".join(line for line in before.splitlines(keepends=True) if line.startswith("#"))
+    daemon.host.write_locked(handle, b"#" * (len(before) - len(comments)), offset=len(comments))
+    daemon.service.reconfigure()
+    daemon.until(lambda: any("locked for 30 s" in event.text for event in daemon.events), within=300)
+    assert "\n/" not in text(daemon, WWIDS)
+    daemon.host.unlock(handle)
+    daemon.until(lambda: text(daemon, WWIDS).count("\n/") == before.count("\n/"), within=300)
+    daemon.settled()
+
+
 def test_a_host_whose_records_can_not_be_written_at_first_gets_all_its_maps() -> None:
     host = SandboxHost(load_scenario("small"))
     for file in (BINDINGS, WWIDS):

@@ -3,7 +3,7 @@
 import pytest
 
 from controller.cli import run_program
-from controller.cli.main import mpathctl
+from controller.cli.main import main as mpathctl
 from controller.runtime.daemon import DaemonOptions
 
 

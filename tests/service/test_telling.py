@@ -5,12 +5,15 @@ from collections.abc import Iterable
 
 import pytest
 
+from actuators.steps import FailPath, MapRef
 from controller.reconcile.plan import MapPlan, Memory, Plan
 from controller.reconcile.safety import Finding, Level
 from controller.runtime.cycle import Decision
-from controller.runtime.events import Bulletin
-from controller.runtime.telling import PathChange, Teller
+from controller.runtime.events import Bulletin, Event, Kind
+from controller.runtime.events import Level as EventLevel
+from controller.runtime.telling import PathChange, Teller, reasons
 from desired.model import ConfigMessage, Desired
+from observers.dmtable import DevT
 from observers.snapshot import DeviceName, Gap, HostFacts, PathState, Snapshot
 from tests.planner.builders import disk, running, wanted
 from tests.service.virtual import Virtual
@@ -121,3 +124,83 @@ def test_what_a_checker_said_is_told_without_the_blank_that_it_begins_with(unit:
     )  # fmt: skip
     told.teller.path_changed(change)
     assert [event.reason for event in told.bulletin] == ["reports path is up"]
+
+
+DATA = "3600a098038304479363f4c4934526b00"
+
+
+def said(daemon: Virtual, kind: Kind, *, path: str, since: int) -> list[Event]:
+    """What was told of a path at the usual verbosity, after so many events."""
+    new = daemon.events[since - daemon.service.bulletin.count :] if daemon.service.bulletin.count > since else []
+    return [event for event in new if event.kind is kind and event.path == path and event.level <= EventLevel.NOTICE]
+
+
+def happened(daemon: Virtual, *words: str) -> int:
+    """Something happens, and is dealt with; how many events there were before."""
+    since = daemon.service.bulletin.count
+    daemon.host.happen(*words)
+    daemon.live(2)
+    daemon.settled()
+    return since
+
+
+@pytest.fixture
+def daemon() -> Virtual:
+    made = Virtual("small")
+    made.settled()
+    made.live(30)
+    return made
+
+
+def test_what_sysfs_says_of_a_path_is_the_reason_of_the_change_and_of_what_is_done(daemon: Virtual) -> None:
+    since = happened(daemon, "offline", "sdb")
+    (seen,) = said(daemon, Kind.SEEN, path="sdb", since=since)
+    assert (seen.text, seen.reason, seen.map, seen.wwid) == ("up -> down", "sysfs says offline", "data", DATA)
+    (done,) = said(daemon, Kind.DONE, path="sdb", since=since)
+    assert (done.reason, done.map, done.wwid) == ("sysfs says offline", "data", DATA)
+
+
+def test_a_path_that_the_kernel_fails_is_told_with_that_before_it_is_told_that_it_works(daemon: Virtual) -> None:
+    since = happened(daemon, "message", "data", "fail_path", "8:16")
+    failed, works = said(daemon, Kind.SEEN, path="sdb", since=since)
+    assert (failed.text, failed.reason) == ("up -> down", "the kernel failed it after an I/O error")
+    assert (failed.map, failed.wwid, works.text) == ("data", DATA, "down -> up")
+    (done,) = said(daemon, Kind.DONE, path="sdb", since=since)
+    assert done.reason == "tur reports path is up"
+
+
+def test_a_path_that_is_gone_is_told_once_with_its_map(daemon: Virtual) -> None:
+    since = happened(daemon, "delete", "sdb")
+    daemon.live(30)
+    (seen,) = said(daemon, Kind.SEEN, path="sdb", since=since)
+    assert (seen.text, seen.map, seen.wwid) == ("gone", "data", DATA)
+    assert seen.reason
+
+
+def test_a_disk_of_nobodys_that_is_gone_is_told_to_those_who_want_to_know_more(daemon: Virtual) -> None:
+    happened(daemon, "delete", "sda")
+    (seen,) = [event for event in daemon.events if event.text == "gone"]
+    assert (seen.path, seen.map, seen.level) == ("sda", "", EventLevel.INFO)
+
+
+def test_a_table_that_is_loaded_is_told_with_all_its_reasons(daemon: Virtual) -> None:
+    since = happened(daemon, "delete", "sdb")
+    (done,) = [event for event in said(daemon, Kind.DONE, path="", since=since) if event.map == "data"]
+    assert done.reason.startswith("path groups: ")
+
+
+def test_queueing_that_ends_with_the_daemon_is_told_with_why(daemon: Virtual) -> None:
+    daemon.service.leave()
+    ended = [event for event in daemon.events if event.text.startswith("let I/O fail")]
+    assert ended
+    assert {event.reason for event in ended} == {"the daemon ends, and nobody would end its queueing"}
+
+
+def test_of_several_paths_each_step_has_the_reason_of_its_own() -> None:
+    ref = MapRef(A.uuid, A.name)
+    one, other = (FailPath(map=ref, dev=DevT(f"8:{16 * n}"), name=DeviceName(f"sd{'ab'[n]}")) for n in range(2))
+    both = MapPlan(
+        wwid=A.wwid, uuid=A.uuid, name=A.name, action="paths", steps=(one, other),
+        reasons=("fails 8:0 (sda): it is down", "fails 8:16 (sdb): sysfs says offline"),
+    )  # fmt: skip
+    assert list(reasons(Plan(maps=(both,))).values()) == ["it is down", "sysfs says offline"]

@@ -2,10 +2,12 @@
 
 from collections.abc import Callable
 
+from controller.reconcile.md import INTERVAL
 from controller.runtime import configuring, cycle
 from controller.runtime.events import Event
 from controller.runtime.server import Asked
-from controller.runtime.service import Service, Sources
+from controller.runtime.service import Service
+from controller.runtime.sources import Source, Sources, nothing
 from controller.runtime.systemd import ServiceManager
 from controller.sandbox.engine import SandboxEngine
 from controller.sandbox.host import SandboxHost
@@ -72,7 +74,9 @@ class Virtual:
     """A daemon. `host` is its kernel."""
 
     def __init__(
-        self, scenario: str = "small", *, host: SandboxHost | None = None, files: cycle.Files = FILES
+        self, scenario: str = "small", *, host: SandboxHost | None = None, files: cycle.Files = FILES,
+        md: Callable[[], Source | None] = nothing, md_interval: float = INTERVAL,
+        manager: ServiceManager | None = None,
     ) -> None:  # fmt: skip
         self.host = host or SandboxHost(load_scenario(scenario))
         clock = self.host.kernel.clock
@@ -84,8 +88,10 @@ class Virtual:
                 uevents=uevents(self.host, Sender.UDEV),
                 dm=VirtualDm(self.host),
                 transports=(transport_events(self.host),),
+                md=md,
             ),
-            manager=ServiceManager(), pid=4711, read=configuring.reader(self.host, files)(),
+            manager=manager or ServiceManager(), pid=4711, read=configuring.reader(self.host, files)(),
+            md_interval=md_interval,
         )  # fmt: skip
         self.service.serve(self.answers)  # type: ignore[arg-type]  # stands for a Server
         self.service.begin()
