@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 
 import pytest
 
-from controller.cli import client_commands, commands
+from controller.cli import client_commands, terminal
 from controller.cli.main import main as mpathctl
 from controller.client.channel import Channel
 from controller.protocol import picture
@@ -253,7 +253,7 @@ def test_nobody_listens() -> None:
 def test_colours_only_on_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
     text = "sda active ready\nsdb failed faulty\ninactive\n"
     assert client_commands._painted(text) == text
-    monkeypatch.setattr(commands, "style_of", lambda _: picture.coloured(picture.ASCII))
+    monkeypatch.setattr(terminal, "style_of", lambda _: picture.coloured(picture.ASCII))
     painted = client_commands._painted(text)
     assert painted == (
         "sda \x1b[32mactive\x1b[0m \x1b[32mready\x1b[0m\nsdb \x1b[31mfailed\x1b[0m \x1b[31mfaulty\x1b[0m\ninactive\n"
