@@ -13,7 +13,7 @@ from observers.dmtable import GroupState, Sectors, parse_status, parse_table
 from tests.vm.machine import Done, Machine
 
 MPATHCTL = f"{sys.prefix}/bin/mpathctl"
-ENTRY_POINT = "controller.cli.launch:mpathctl"
+ENTRY_POINT = "controller.cli.main:main"
 
 READING_IOCTLS = frozenset(
     {
