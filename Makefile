@@ -33,7 +33,7 @@ vm-images: venv
 	$(BIN)/python -m tests.vm.images
 
 test: venv vm-images
-	MPATHCTL_REQUIRE_VM=1 $(BIN)/pytest -n 2 --dist loadfile -m 'not long'
+	MPATHCTL_REQUIRE_VM=1 $(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder -m 'not long'
 
 test-long: venv vm-images
 	MPATHCTL_REQUIRE_VM=1 $(BIN)/pytest -m long
