@@ -2,6 +2,7 @@
 
 import errno
 import threading
+import time
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -277,9 +278,8 @@ def test_an_engine_is_ready_when_an_answer_is_there(real: RealEngine) -> None:
     assert readable(real.fileno())
     assert real.ready()
     assert real.completed() == [Answered(1, 1)]
-    for _ in range(1000):  # the thread that rang may not have got so far as to know it
-        if not real.ready():
-            break
+    latest = time.monotonic() + PATIENCE
+    while real.ready() and time.monotonic() < latest:  # the thread that rang may not have got so far as to know it
         assert real.completed() == []
     assert not real.ready()
     assert real.next_due() is None
