@@ -34,6 +34,9 @@ LEVEL = "multipath"
 _FAULTY = "faulty"
 _NO_SLOT = "none"
 
+_LEAVES_WITHIN, _PAUSE = 5.0, 0.01
+"""Seconds for which a member that leaves is waited for, and between two looks."""
+
 _HINTS = {
     errno.EINVAL: "md did not take its superblock for one of this array; see `dmesg`",
     errno.EBUSY: "md is not done with it, or something else has it open; see `dmesg`",
@@ -111,6 +114,7 @@ def remove_member(host: Host, step: RemoveMdMember) -> Outcome:
 
 def add_member(host: Host, step: AddMdMember) -> Outcome:
     """Write the number to `new_dev`, then the place to the new member's `slot`. Each is left out where it is so."""
+    _wait_until_left(host, step)
     if step.name not in _members(host, step.array):
         found = _text(host, f"/sys/class/block/{step.name}/dev")
         if found != step.dev:
@@ -124,6 +128,24 @@ def add_member(host: Host, step: AddMdMember) -> Outcome:
     if _FAULTY in _state(host, step):
         return Lost(f"{step.name} is faulty again")
     return Changed() if _take_place(host, step) else Unchanged()
+
+
+def _wait_until_left(host: Host, step: AddMdMember) -> None:
+    """A member that was just removed leaves sysfs a moment later (md does that by delayed work), its link to the device
+    before its directory."""
+    latest = host.monotonic() + _LEAVES_WITHIN
+    while _leaves(host, step) and host.monotonic() < latest:
+        host.sleep(_PAUSE)
+
+
+def _leaves(host: Host, step: AddMdMember) -> bool:
+    if step.name not in _members(host, step.array):
+        return False
+    try:
+        _text(host, f"{_member(step)}/block/dev")
+    except OSError as error:
+        return error.errno in GONE
+    return False
 
 
 def _take_place(host: Host, step: AddMdMember) -> bool:

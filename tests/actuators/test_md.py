@@ -48,6 +48,29 @@ class Array(ScriptedHost):
             self.files |= member("spare", slot="5" if self.spare_at_once else "none")
 
 
+@dataclass
+class Leaving(Array):
+    """Of the member that was removed, its link to the device is gone, and some looks later all else is."""
+
+    looks: int = 0
+
+    def list_directory(self, path: str, /) -> tuple[str, ...]:
+        self.looks += 1
+        if self.looks > LOOKS:
+            self.files = {file: text for file, text in self.files.items() if not file.startswith(f"{MD}/dev-sda/")}
+        return super().list_directory(path)
+
+
+LOOKS = 3
+
+
+def test_a_member_that_was_just_removed_is_added_when_it_has_left() -> None:
+    files = {file: text for file, text in array("faulty").files.items() if not file.endswith("/block/dev")}
+    host = Leaving(files=files)
+    assert apply_one(host, ADD) == Changed()
+    assert host.looks > LOOKS
+
+
 def member(state: str, *, slot: str = "none", number: str = "8:0") -> dict[str, bytes]:
     texts = {"state": state, "slot": slot, "block/dev": number}
     return {f"{MD}/dev-sda/{name}": f"{text}\n".encode() for name, text in texts.items()}
