@@ -12,10 +12,10 @@ from dataclasses import replace
 
 from controller.cli.multipath_program import Subject
 from controller.protocol import foreign
-from controller.protocol.rows import map_rows, path_rows
+from controller.protocol.rows import MapRow, map_rows, path_rows
 from controller.protocol.state import Action, DaemonLine, MapLine, State
 from controller.protocol.tables import line, part, rows_in_columns, table
-from controller.protocol.topology import PATH_FORMAT, topology
+from controller.protocol.topology import PATH_FORMAT, columns, topology
 from controller.protocol.wildcards import NO_DEVICE, PATH
 from desired.config import Config
 from desired.features import QUEUE
@@ -50,7 +50,13 @@ def maps_text(state: State, verbosity: int, *, only: Collection[Wwid] | None = N
         return ""
     if verbosity < _TREES:
         return "".join(f"{row.map.name}\n" for row in chosen)
-    return "".join(_emphasized(topology([row], list(row.paths))) for row in chosen)
+    return "".join(_emphasized(_tree(row)) for row in chosen)
+
+
+def _tree(row: MapRow) -> str:
+    """A map's tree, its columns as wide as its own paths need."""
+    own = list(row.paths)
+    return topology([row], own, columns(own))
 
 
 def on_a_terminal() -> bool:

@@ -8,7 +8,7 @@ the second a `Request`, or a reply when it is known already that it can't be don
 """
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 from controller.protocol import foreign, json_reply, picture, requests, status, tables, topology, wildcards
 from controller.protocol.grammar import DENIED, Command, Refusal, Verb, parse
@@ -79,8 +79,11 @@ def _foreign(state: State) -> tuple[ForeignMap, ...]:
 
 def _all_paths(state: State) -> tuple[Part, Part]:
     """Ours, and those of the maps that the kernel makes itself."""
-    others = [path for each in _foreign(state) for path in each.paths]
-    return kept_part(still_rows(state), wildcards.PATH, ticks=lambda: ticks(state)), part(others, foreign.PATH)
+    return kept_part(still_rows(state), wildcards.PATH, ticks=lambda: ticks(state)), _other_paths(_foreign(state))
+
+
+def _other_paths(others: Iterable[ForeignMap]) -> Part:
+    return part([path for each in others for path in each.paths], foreign.PATH)
 
 
 def _all_maps(state: State) -> tuple[Part, Part]:
@@ -96,11 +99,8 @@ def _map_table(state: State, format_: str, *, raw: bool = False) -> str:
 
 
 def _paths(state: State, _: Arguments) -> str:
-    rows = still_rows(state)
-    if not rows or any(each.paths for each in _foreign(state)):
-        return _path_table(state, tables.PATHS_FORMAT)
-    fleeting = wildcards.PATH[tables.PATHS_FLEETING].at
-    return tables.kept_path_table(rows, wildcards.PATH, list(map(fleeting, rows, ticks(state))) if fleeting else [])
+    ours, others = _all_paths(state)
+    return tables.path_table(still_rows(state), wildcards.PATH, ours.cells(tables.PATHS_FLEETING), others)
 
 
 def _one_path(state: State, arguments: Arguments) -> str:
@@ -119,18 +119,17 @@ def _one_map(state: State, arguments: Arguments) -> str:
 
 def _topology(state: State, _: Arguments) -> str:
     paths, others = still_rows(state), _foreign(state)
-    if not others:
-        return topology.topology(map_rows(state, paths), paths)
-    parts = kept_part(paths, wildcards.PATH), part([path for each in others for path in each.paths], foreign.PATH)
-    lines = tables.rows_in_columns(topology.PATH_FORMAT, *parts)
-    theirs = iter(lines[len(paths) :])
-    return topology.trees(map_rows(state, paths), paths, lines) + "".join(foreign.tree(each, theirs) for each in others)
+    theirs = _other_paths(others)
+    widths = topology.columns(paths, least=tables.part_widths(topology.PATH_FORMAT, theirs))
+    lines = iter(tables.padded_lines(topology.PATH_FORMAT, widths, theirs))
+    ours = topology.topology(map_rows(state, paths), paths, widths)
+    return ours + "".join(foreign.tree(each, lines) for each in others)
 
 
 def _map_topology(state: State, arguments: Arguments) -> str:
     paths = still_rows(state)
     row = find_map(map_rows(state, paths), arguments["map"])
-    return topology.topology([row], paths) if row else Result.NOT_FOUND
+    return topology.topology([row], paths, topology.columns(paths)) if row else Result.NOT_FOUND
 
 
 def _map_json(state: State, arguments: Arguments) -> str:

@@ -177,15 +177,31 @@ def padded_line(format_: str, widths: Iterable[int], cells: Iterable[str]) -> st
     return "".join([piece for pair in zip_longest(texts, padded, fillvalue="") for piece in pair])
 
 
-def kept_path_table(
-    rows: Sequence[PathRow], wildcards: Mapping[str, Wildcard[PathRow]], fleeting: Sequence[str]
+def part_widths(format_: str, part_: Part) -> list[int]:
+    """How wide the columns of rows are that are not kept."""
+    return [_widest(part_.cells(letter)) for letter in letters(format_)]
+
+
+def padded_lines(format_: str, widths: Sequence[int], part_: Part) -> list[str]:
+    """Their lines, as wide as others' are."""
+    rows = zip(*(part_.cells(letter) for letter in letters(format_)), strict=True)
+    return [padded_line(format_, widths, cells) for cells in rows]
+
+
+def path_table(
+    rows: Sequence[PathRow], wildcards: Mapping[str, Wildcard[PathRow]], fleeting: Iterable[str], others: Part
 ) -> str:  # fmt: skip
-    """The table of `PATHS_FORMAT`. `fleeting`: the cells of its last column."""
+    """`table` of `PATHS_FORMAT`, with lines that are kept. `fleeting`: the cells of the last column of these rows;
+    `others`: rows of another kind behind them."""
+    if not (rows or others.count):
+        return ""
     titles = [wildcards[letter].title for letter in letters(PATHS_STILL)]
-    widths = kept_widths(PATHS_STILL, rows, wildcards, least=[len(title) for title in titles])
+    least = list(map(max, map(len, titles), part_widths(PATHS_STILL, others)))
+    widths = kept_widths(PATHS_STILL, rows, wildcards, least=least)
     lines = [padded_line(PATHS_STILL, widths, titles)]
     lines += [kept_line(PATHS_STILL, widths, row) for row in rows]
-    last = _column([wildcards[PATHS_FLEETING].title, *fleeting])
+    lines += padded_lines(PATHS_STILL, widths, others)
+    last = _column([wildcards[PATHS_FLEETING].title, *fleeting, *others.cells(PATHS_FLEETING)])
     return "\n".join([*(line + cell for line, cell in zip(lines, last, strict=True)), ""])
 
 

@@ -16,9 +16,13 @@ GROUP_FORMAT = "policy='%s' prio=%p status=%t"
 PATH_FORMAT = "%i %d %D %t %T %o"
 
 
-def topology(maps: Sequence[MapRow], paths: Sequence[PathRow]) -> str:
-    """The trees of these maps. `paths`: all there are; they decide how wide the columns are."""
-    widths = kept_widths(PATH_FORMAT, paths, PATH)
+def columns(paths: Sequence[PathRow], *, least: Sequence[int] = ()) -> tuple[int, ...]:
+    """How wide the columns of paths are where all of these are drawn. `least`: how wide each is in any case."""
+    return kept_widths(PATH_FORMAT, paths, PATH, least=least)
+
+
+def topology(maps: Sequence[MapRow], paths: Sequence[PathRow], widths: tuple[int, ...]) -> str:
+    """The trees of these maps. `paths`: all there are; `widths`: of their columns."""
     known = {row.dev for row in paths}
     found: list[str] = []
     for each in maps:
@@ -30,16 +34,6 @@ def topology(maps: Sequence[MapRow], paths: Sequence[PathRow]) -> str:
 def _kept_tree(row: MapRow, widths: tuple[int, ...], known: Container[DevT]) -> str:
     drawn = {path.dev: f"{kept_line(PATH_FORMAT, widths, path)}\n" for path in row.paths if path.dev in known}
     return "".join(_tree(row, drawn))
-
-
-def trees(maps: Sequence[MapRow], paths: Sequence[PathRow], lines: Sequence[str]) -> str:
-    """The trees of these maps. `lines`: those of the paths, drawn already."""
-    drawn = {row.dev: f"{text}\n" for row, text in zip(paths, lines, strict=False)}
-    found: list[str] = []
-    for each in maps:
-        found.append(each.texts.text("head", _head, each))
-        found += _tree(each, drawn)
-    return "".join(found)
 
 
 def _head(row: MapRow) -> str:

@@ -77,19 +77,9 @@ class Service:
     """A daemon over a host. `manager`: who started it; `pid`: its own."""
 
     def __init__(
-        self,
-        host: ServiceHost,
-        files: Files,
-        *,
-        engine: Engine,
-        capacity: Callable[[str], int],
-        selector: Selector,
-        sources: Sources,
-        manager: ServiceManager,
-        pid: int,
-        read: Read,
-        md_interval: float = MD_INTERVAL,
-    ) -> None:
+        self, host: ServiceHost, files: Files, *, engine: Engine, capacity: Callable[[str], int], selector: Selector,
+        sources: Sources, manager: ServiceManager, pid: int, read: Read, md_interval: float = MD_INTERVAL,
+    ) -> None:  # fmt: skip
         self._host, self._files, self._manager, self._pid = host, files, manager, pid
         self.clock = host.monotonic
         self.bulletin = Bulletin()
