@@ -118,10 +118,10 @@ def test_two_threads_of_one_process_lose_no_line_of_each_other(file: Path) -> No
     assert len(file.read_text().removeprefix(WWIDS_HEADER).splitlines()) == 2 * LINES
 
 
-def test_we_wait_for_one_who_has_the_lock_and_keep_what_it_wrote(file: Path) -> None:
+def outcome_behind_another(file: Path, write: Callable[["Telling"], Outcome]) -> Outcome:
+    """What comes of our writing while another process has the lock, and writes too before it lets go."""
     host, outcomes = Telling(), list[Outcome]()
-    step = RememberWwid(file=str(file), wwid=Wwid("3ours"))
-    ours = threading.Thread(target=lambda: outcomes.append(remember_wwid(host, step)))
+    ours = threading.Thread(target=lambda: outcomes.append(write(host)))
     with writer(_THEIRS, file, "locks at once") as other:
         ours.start()
         assert host.waits.wait(LIMIT)
@@ -129,7 +129,14 @@ def test_we_wait_for_one_who_has_the_lock_and_keep_what_it_wrote(file: Path) -> 
         assert other.say() == "done\n"
         other.process.wait(LIMIT)
         ours.join(LIMIT)
-    assert outcomes == [Changed()]
+    (outcome,) = outcomes
+    return outcome
+
+
+def test_we_wait_for_one_who_has_the_lock_and_keep_what_it_wrote(file: Path) -> None:
+    step = RememberWwid(file=str(file), wwid=Wwid("3ours"))
+    outcome = outcome_behind_another(file, lambda host: remember_wwid(host, step))
+    assert outcome == Changed()
     assert file.read_text() == f"{THEIR_LINE}/3ours/\n"
 
 
@@ -167,16 +174,8 @@ def test_one_who_opened_the_file_before_we_changed_it_writes_to_the_same_one(
 
 def test_bindings_are_not_replaced_while_somebody_has_the_lock(file: Path) -> None:
     file.write_text("mpatha 3600\n")
-    host, outcomes = Telling(), list[Outcome]()
     seen = f"mpatha 3600\n{THEIR_LINE}"
     step = WriteBindings(file=str(file), text=f"{seen}mpathb 3601\n", expected=seen)
-    ours = threading.Thread(target=lambda: outcomes.append(write_bindings(host, step)))
-    with writer(_THEIRS, file, "locks at once") as other:
-        ours.start()
-        assert host.waits.wait(LIMIT)
-        other.go()
-        assert other.say() == "done\n"
-        other.process.wait(LIMIT)
-        ours.join(LIMIT)
-    assert outcomes == [Changed()]
+    outcome = outcome_behind_another(file, lambda host: write_bindings(host, step))
+    assert outcome == Changed()
     assert file.read_text() == step.text

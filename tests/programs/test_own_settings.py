@@ -6,12 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from controller.cli import daemon_entry, own_settings, run_program
+from controller.cli import daemon_entry, own_settings
 from controller.cli.main import main as mpathctl
 from controller.cli.own_settings import OwnSettings, from_environment
 from controller.runtime.daemon import DaemonOptions
 from deploy.man import generate
 from observers.errors import InputError
+from tests.programs.starts import started as started
 
 UNIT = Path(__file__).resolve().parents[2] / "deploy/systemd/mpathctl.service.in"
 VARIABLES = (own_settings.TEXTFILE, own_settings.APPLY_CHANGES, own_settings.MD_INTERVAL)
@@ -25,20 +26,6 @@ def as_root(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "geteuid", lambda: 0)
     monkeypatch.setattr(os, "chdir", lambda _: None)
     monkeypatch.setattr(os, "umask", lambda mask: mask)
-
-
-@pytest.fixture
-def started(monkeypatch: pytest.MonkeyPatch) -> list[DaemonOptions]:
-    """The daemons that would have been started, by either program."""
-    found: list[DaemonOptions] = []
-
-    def main(options: DaemonOptions) -> int:
-        found.append(options)
-        return 0
-
-    monkeypatch.setattr(run_program, "main", main)
-    monkeypatch.setattr(daemon_entry, "run_daemon", main)
-    return found
 
 
 def own(options: DaemonOptions) -> tuple[str | None, bool, float]:

@@ -2,22 +2,9 @@
 
 import pytest
 
-from controller.cli import run_program
 from controller.cli.main import main as mpathctl
 from controller.runtime.daemon import DaemonOptions
-
-
-@pytest.fixture
-def started(monkeypatch: pytest.MonkeyPatch) -> list[DaemonOptions]:
-    """The daemons that would have been started."""
-    found: list[DaemonOptions] = []
-
-    def main(options: DaemonOptions) -> int:
-        found.append(options)
-        return 0
-
-    monkeypatch.setattr(run_program, "main", main)
-    return found
+from tests.programs.starts import started as started
 
 
 def test_changes_of_the_configuration_wait_unless_told_otherwise(started: list[DaemonOptions]) -> None:
