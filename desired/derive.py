@@ -63,9 +63,13 @@ def derive(
     maps, failures = _build(paths, breathing(names.items(), breathe), assembler, known)
     failures |= nameless
     breathe()
+    keyed = _keyed(settle(maps), snapshot)
+    breathe()
+    ranked = _ranked(candidates, admissions, assembler)
+    breathe()
     return Desired(
-        maps=_keyed(settle(maps), snapshot),
-        admissions=_ranked(candidates, admissions, assembler),
+        maps=keyed,
+        admissions=ranked,
         bindings=_bindings_text(snapshot, known, namer.bindings),
         wwids=remembered(snapshot.wwids.text if snapshot.wwids else None),
         keep=_kept(known, {each.wwid for each in maps}, candidates, admissions, failures),

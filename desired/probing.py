@@ -33,14 +33,15 @@ class Prober:
     def __init__(self, config: Config, snapshot: Snapshot, *, everything: bool = False) -> None:
         known = observe(snapshot)
         self._members = known.members
-        self._identifier = Identifier(config, known)
+        self.identifier = Identifier(config, known)
+        """Who the devices are."""
         self._rules = rules_in_force(config, snapshot, known)
         self._everything = everything
         self._profiles: dict[tuple[Layers, PathTraits], PathProfile] = {}
 
     def __call__(self, path: Path) -> Probe | None:
         """What to ask the device of a path; None: nothing."""
-        candidate = self._identifier.candidate(path)
+        candidate = self.identifier.candidate(path)
         if not (self._everything or path.dev in self._members or self._may_be_a_path(candidate)):
             return None
         profile = self._profile(candidate)

@@ -17,8 +17,6 @@ DEFAULT_TIMEOUT = 4.1
 MOST_SECONDS = 2_147_483
 """The longest timeout: the kernel's poll takes milliseconds as an int."""
 
-_CHUNK = 1 << 16
-
 
 def socket_names(environment: Mapping[str, str]) -> tuple[str, ...]:
     """Where a daemon may listen, in the order in which to try: what the environment says, else the two usual names.
@@ -57,19 +55,19 @@ class Channel:
         """End the connection."""
         self._socket.close()
 
-    def _exactly(self, count: int) -> bytes:
-        received = bytearray()
-        while len(received) < count:
+    def _exactly(self, count: int) -> bytearray:
+        received, had = bytearray(count), 0
+        while had < count:
             try:
-                part = self._socket.recv(min(count - len(received), _CHUNK))
+                part = self._socket.recv_into(memoryview(received)[had:])
             except TimeoutError as error:
                 raise NoReply("timeout receiving packet", timed_out=True) from error
             except OSError as error:
                 raise _no_reply(error.errno or errno.EIO) from error
             if not part:
                 raise _no_reply(errno.EIO)
-            received += part
-        return bytes(received)
+            had += part
+        return received
 
 
 def _no_reply(number: int) -> NoReply:

@@ -27,19 +27,16 @@ def request(command: str) -> bytes:
     return len(body).to_bytes(HEADER_SIZE, sys.byteorder) + body
 
 
-def reply_length(header: bytes) -> int | None:
+def reply_length(header: bytes | bytearray) -> int | None:
     """How many bytes follow a reply's header; None when it can't be true."""
     length = int.from_bytes(header, sys.byteorder)
     return length if 0 < length < REPLY_MAX else None
 
 
-def reply(body: bytes) -> str:
+def reply(body: bytes | bytearray) -> str:
     """The text of a reply: up to its first NUL. Bytes that are no UTF-8 survive as surrogates."""
-    return body[: body.find(b"\0")].decode("utf-8", "surrogateescape") if b"\0" in body else _unended(body)
-
-
-def _unended(body: bytes) -> str:
-    return body[:-1].decode("utf-8", "surrogateescape")  # the last byte stands in the place of the NUL
+    end = body.find(b"\0")  # where there is none, the last byte stands in its place
+    return str(memoryview(body)[:end], "utf-8", "surrogateescape")
 
 
 def address(name: str) -> str:

@@ -55,8 +55,10 @@ def decode_text(data: bytes) -> str:
 
 def encode_message(text: str) -> bytes:
     """A message of either side. What is behind a NUL in the text would not be read: it is left out."""
-    body = encode_text(text).partition(b"\0")[0] + b"\0"
-    return _LENGTH.pack(len(body)) + body
+    body = encode_text(text)
+    if b"\0" in body:
+        body = body[: body.index(b"\0")]
+    return b"".join((_LENGTH.pack(len(body) + 1), body, b"\0"))
 
 
 def encode_request(text: str) -> bytes:

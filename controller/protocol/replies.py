@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Mapping
 from controller.protocol import foreign, json_reply, picture, requests, status, tables, topology, wildcards
 from controller.protocol.grammar import DENIED, Command, Refusal, Verb, parse
 from controller.protocol.names import device_name, find_map, find_path
+from controller.protocol.pieces import Piece
 from controller.protocol.requests import MapRequest, PathRequest, Request, Result
 from controller.protocol.rows import MapRow, PathRow, map_rows, still_rows, ticks
 from controller.protocol.state import State
@@ -100,7 +101,14 @@ def _map_table(state: State, format_: str, *, raw: bool = False) -> str:
 
 def _paths(state: State, _: Arguments) -> str:
     ours, others = _all_paths(state)
-    return tables.path_table(still_rows(state), wildcards.PATH, ours.cells(tables.PATHS_FLEETING), others)
+    return tables.path_table(_PATH_LINES(state), wildcards.PATH, ours.cells(tables.PATHS_FLEETING), others)
+
+
+_PATH_LINES = Piece(
+    "lines of paths",
+    lambda state: (state.snapshot, state.config, still_rows(state)),
+    lambda state: tables.still_lines(still_rows(state), wildcards.PATH, _other_paths(_foreign(state))),
+)
 
 
 def _one_path(state: State, arguments: Arguments) -> str:
@@ -117,13 +125,22 @@ def _one_map(state: State, arguments: Arguments) -> str:
     return tables.line_of_table(rows.index(row), arguments["format"], kept_part(rows, wildcards.MAP))
 
 
-def _topology(state: State, _: Arguments) -> str:
+def _topology(state: State) -> str:
     paths, others = still_rows(state), _foreign(state)
     theirs = _other_paths(others)
     widths = topology.columns(paths, least=tables.part_widths(topology.PATH_FORMAT, theirs))
     lines = iter(tables.padded_lines(topology.PATH_FORMAT, widths, theirs))
     ours = topology.topology(map_rows(state, paths), paths, widths)
     return ours + "".join(foreign.tree(each, lines) for each in others)
+
+
+def _of_rows(state: State) -> tuple[object, ...]:
+    """What a reply is made of that shows nothing but rows, and maps of the kernel's own."""
+    return state.snapshot, state.config, still_rows(state), _maps(state)
+
+
+_TOPOLOGY = Piece("topology", _of_rows, _topology)
+_MAPS_JSON = Piece("maps json", _of_rows, lambda state: json_reply.maps_json(_maps(state)))
 
 
 def _map_topology(state: State, arguments: Arguments) -> str:
@@ -150,16 +167,13 @@ def _of_map(say: Callable[[MapRow], str]) -> Read:
 def _kept(name: str, say: Callable[[State], str]) -> Read:
     """A reply that takes long to write, and is the same until something is seen, decided or configured otherwise."""
 
-    def read(state: State, _: Arguments) -> str:
-        of = (state.snapshot, state.desired, state.config, state.paths, state.others)
-        return state.kept.made(name, of, lambda: say(state))
+    piece = Piece(
+        name, lambda state: (state.snapshot, state.desired, state.config, state.paths, state.others), say
+    )  # fmt: skip
+    return lambda state, _: piece(state)
 
-    return read
 
-
-def _kept_config(state: State, _: Arguments) -> str:
-    """It is long, and hardly ever another one."""
-    return state.kept.made("config", (state.config,), lambda: status.config(state))
+_CONFIG = Piece("config", lambda state: (state.config,), status.config)
 
 
 def _key(row: MapRow) -> str:
@@ -179,15 +193,15 @@ READS: Mapping[Verb, Read] = {
     Verb.LIST_MAPS_STATS: lambda state, _: _map_table(state, tables.STATS_FORMAT),
     Verb.LIST_MAPS_FORMAT: lambda state, arguments: _map_table(state, arguments["format"]),
     Verb.LIST_MAPS_RAW: lambda state, arguments: _map_table(state, arguments["format"], raw=True),
-    Verb.LIST_MAPS_TOPOLOGY: _topology,
-    Verb.LIST_TOPOLOGY: _topology,
-    Verb.LIST_MAPS_JSON: lambda state, _: json_reply.maps_json(_maps(state)),
+    Verb.LIST_MAPS_TOPOLOGY: lambda state, _: _TOPOLOGY(state),
+    Verb.LIST_TOPOLOGY: lambda state, _: _TOPOLOGY(state),
+    Verb.LIST_MAPS_JSON: lambda state, _: _MAPS_JSON(state),
     Verb.LIST_MAP_TOPOLOGY: _map_topology,
     Verb.LIST_MAP_FORMAT: _one_map,
     Verb.LIST_MAP_RAW: _one_map,
     Verb.LIST_MAP_JSON: _map_json,
     Verb.LIST_CONFIG_LOCAL: _kept("config local", lambda state: status.config_local(state, still_rows(state))),
-    Verb.LIST_CONFIG: _kept_config,
+    Verb.LIST_CONFIG: lambda state, _: _CONFIG(state),
     Verb.LIST_BLACKLIST: lambda state, _: status.blacklist(state.config),
     Verb.LIST_DEVICES: _kept("devices", lambda state: status.devices(state, still_rows(state))),
     Verb.LIST_WILDCARDS: lambda _state, _arguments: wildcards.LIST,

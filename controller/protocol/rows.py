@@ -120,7 +120,9 @@ def still_rows(state: State, *, breathe: Breathe = without_pause) -> list[PathRo
 
 def _path_rows(state: State, breathe: Breathe) -> list[PathRow]:
     paths = sorted(state.snapshot.paths, key=attrgetter("sysfs"))
+    breathe()
     admissions = {each.dev: each for each in state.desired.admissions}
+    breathe()
     mapped = {dev: live for live in state.snapshot.maps if live.table for dev in live.table.devices}
     active = {path.dev: path for live in state.snapshot.maps if live.status for path in live.status.paths}
     breathe()
@@ -157,9 +159,12 @@ def seconds_left(due: float | None, now: float) -> int:
 
 def map_rows(state: State, paths: Iterable[PathRow], *, breathe: Breathe = without_pause) -> list[MapRow]:
     """All maps; `paths` are those of `path_rows` or `still_rows`."""
-    if any(each.failback_due is not None or each.queueing_ends is not None for each in state.maps.values()):
-        return _map_rows(state, paths, breathe)
-    of = (state.snapshot, state.desired, state.paths, state.maps)
+    runs = [
+        (seconds_left(each.failback_due, state.now), seconds_left(each.queueing_ends, state.now))
+        for each in state.maps.values()
+        if each.failback_due is not None or each.queueing_ends is not None
+    ]
+    of = (paths, state.snapshot, state.desired, state.maps, state.kept.same("seconds left", runs))
     return state.kept.made("maps", of, lambda: _map_rows(state, paths, breathe))
 
 

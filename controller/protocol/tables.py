@@ -188,19 +188,25 @@ def padded_lines(format_: str, widths: Sequence[int], part_: Part) -> list[str]:
     return [padded_line(format_, widths, cells) for cells in rows]
 
 
-def path_table(
-    rows: Sequence[PathRow], wildcards: Mapping[str, Wildcard[PathRow]], fleeting: Iterable[str], others: Part
-) -> str:  # fmt: skip
-    """`table` of `PATHS_FORMAT`, with lines that are kept. `fleeting`: the cells of the last column of these rows;
-    `others`: rows of another kind behind them."""
+def still_lines(rows: Sequence[PathRow], wildcards: Mapping[str, Wildcard[PathRow]], others: Part) -> list[str]:
+    """The lines of `path_table` without their last column. `others`: rows of another kind behind these."""
     if not (rows or others.count):
-        return ""
+        return []
     titles = [wildcards[letter].title for letter in letters(PATHS_STILL)]
     least = list(map(max, map(len, titles), part_widths(PATHS_STILL, others)))
     widths = kept_widths(PATHS_STILL, rows, wildcards, least=least)
     lines = [padded_line(PATHS_STILL, widths, titles)]
     lines += [kept_line(PATHS_STILL, widths, row) for row in rows]
     lines += padded_lines(PATHS_STILL, widths, others)
+    return lines
+
+
+def path_table(
+    lines: Sequence[str], wildcards: Mapping[str, Wildcard[PathRow]], fleeting: Iterable[str], others: Part
+) -> str:  # fmt: skip
+    """`table` of `PATHS_FORMAT`, of these lines. `fleeting`: the cells of the last column; `others`: as there."""
+    if not lines:
+        return ""
     last = _column([wildcards[PATHS_FLEETING].title, *fleeting, *others.cells(PATHS_FLEETING)])
     return "\n".join([*(line + cell for line, cell in zip(lines, last, strict=True)), ""])
 

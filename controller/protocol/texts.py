@@ -6,7 +6,8 @@ nearly always by identity.
 """
 
 from collections.abc import Callable, Hashable
-from typing import TypeVar
+from operator import is_
+from typing import Any, Protocol, TypeVar
 
 R = TypeVar("R")
 T = TypeVar("T")
@@ -34,21 +35,56 @@ class Texts:
         return text
 
 
-class Kept:
-    """Of all rows, by their names."""
+class Remade(Protocol):
+    """What is made again for each state, as long as somebody asks for it: a `Piece`."""
 
-    __slots__ = ("_made", "_rows")
+    name: str
+
+    def value(self, state: Any, /) -> object:
+        """It, of this state."""
+
+
+_Made = tuple[tuple[object, ...], object]
+
+
+class Kept:
+    """Of all rows, by their names; and of two states: while one is made, the one before is still shown.
+
+    `asked`: what somebody asked for, and when (monotonic seconds).
+    """
+
+    __slots__ = ("_made", "_rows", "_values", "asked")
 
     def __init__(self) -> None:
         self._rows: dict[str, tuple[tuple[object, ...], Texts]] = {}
-        self._made: dict[str, tuple[tuple[object, ...], object]] = {}
+        self._made: dict[str, tuple[_Made, ...]] = {}
+        self._values: dict[str, object] = {}
+        self.asked: dict[Remade, float] = {}
 
     def made(self, what: str, of: tuple[object, ...], make: Callable[[], T]) -> T:
         """The same value again, if it was made of the very same objects. `make` gives the same kind for one `what`."""
-        known = self._made.get(what)
-        if known is None or any(one is not other for one, other in zip(known[0], of, strict=True)):
-            known = self._made[what] = of, make()
-        return known[1]  # type: ignore[return-value]  # of the kind that its maker gives
+        for known, value in self._made.get(what, ()):
+            if all(map(is_, known, of)):
+                return value  # type: ignore[return-value]  # of the kind that its maker gives
+        made = make()
+        self._made[what] = ((of, made), *self._made.get(what, ())[:1])
+        return made
+
+    def same(self, what: str, value: T) -> T:
+        """The very same object as the last time, if it is equal: then what is made of it is not made again."""
+        known = self._values.get(what)
+        if known != value:
+            known = self._values[what] = value
+        return known
+
+    def forget(self, what: Remade) -> None:
+        """Nobody asks for it any more."""
+        self.asked.pop(what, None)
+        self._made.pop(what.name, None)
+
+    def replaced(self) -> None:
+        """The last state is shown now, and no other one any more."""
+        self._made = {what: known[:1] for what, known in self._made.items()}
 
     def make_room(self, count: int) -> None:
         """There are so many rows; when more than twice as many are kept, most of them came and went."""

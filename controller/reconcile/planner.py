@@ -42,10 +42,13 @@ def plan(
     snapshot: Snapshot, desired: Desired, memory: Memory, now: float, *, breathe: Breathe = without_pause
 ) -> tuple[Plan, Memory]:  # fmt: skip
     """What to do now (`now`: monotonic seconds), and what to remember of having decided it."""
-    view = tended(look(snapshot, desired, memory=memory, now=now), breathe)
+    view = look(snapshot, desired, memory=memory, now=now)
+    breathe()
+    view = tended(view, breathe)
     breathe()
     view = replace(view, purge=purging.chosen(view))
     drafts = _blind(view) if view.blind else _settle(view, breathe)
+    breathe()
     first, later = ((), None) if view.blind else _records(view, drafts)
     made = Plan(records=first, maps=with_tunables(view, breathing(drafts, breathe)), records_wake_at=later)
     return made, remembering.after_planning(

@@ -123,8 +123,12 @@ def without_device(memory: Memory, dev: DevT) -> Memory:
 
 def configured(memory: Memory) -> Memory:
     """The memory when the configuration was read again."""
-    maps = {wwid: replace(each, reservation=asked_anew(each.reservation)) for wwid, each in memory.maps.items()}
-    return replace(memory, maps=maps)
+    return replace(memory, maps={wwid: _asked_anew(each) for wwid, each in memory.maps.items()})
+
+
+def _asked_anew(memory: MapMemory) -> MapMemory:
+    reservation = asked_anew(memory.reservation)
+    return memory if reservation is memory.reservation else replace(memory, reservation=reservation)
 
 
 def epochs_of(memory: Memory, devs: Mapping[DevT, object] | frozenset[DevT]) -> dict[DevT, int]:

@@ -2,9 +2,11 @@
 
 Theory of operation. The daemon has one thread, and deciding on a thousand maps keeps it busy for some tenths of a
 second. So whatever takes long calls a `Breaths` between two pieces of its work, hundreds of times; mostly that looks at
-the clock and returns. Every `EVERY` seconds it is a breath: clients that want something are served, for as long as the
-work before it took, at least, and never for much longer than `LONGEST`; so the work gets half of the time, however many
-clients there are. What they are served is for others to say (`service.py`): in a breath nothing may be changed.
+the clock and returns. Every `EVERY` seconds it is a breath: clients that want something are served, never for much
+longer than `LONGEST`. However many clients there are, the work gets half of the time: what they were served beyond that
+it is owed, and when that is more than `CREDIT` it gets it before anybody is served again. So who asks now and then need
+not wait for what was served just before. What they are served is for others to say (`service.py`): in a breath nothing
+may be changed.
 
 In: the time. Out: nothing. It must never take an event, nor let a defect of a breath end the work that it is in.
 """
@@ -17,6 +19,9 @@ EVERY = 0.0005
 LONGEST = 0.005
 """Seconds after which nobody else is served in a breath."""
 
+CREDIT = 0.02
+"""Seconds that clients may be ahead of the work."""
+
 Serve = Callable[[float], None]
 """Serves clients until a time (monotonic seconds) at most, or the one that it is serving then."""
 
@@ -27,7 +32,8 @@ class Breaths:
     def __init__(self, clock: Callable[[], float], *, on_defect: Callable[[str, BaseException], None]) -> None:
         self._clock, self._on_defect = clock, on_defect
         self._serve: Serve | None = None
-        self._due = 0.0
+        self._due = self._over = self._owed = 0.0
+        """When the next breath is due and the last one was over (monotonic seconds); the time that the work is owed."""
         self.drawn = False
         """Whether a breath is being drawn right now."""
 
@@ -51,4 +57,5 @@ class Breaths:
         finally:
             self.drawn = False
             over = self._clock()
-            self._due = over + max(EVERY, over - began)
+            self._owed = max(0.0, self._owed - (began - self._over)) + over - began
+            self._due, self._over = over + max(EVERY, self._owed - CREDIT), over

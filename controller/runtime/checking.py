@@ -35,12 +35,11 @@ from controller.runtime.steady import SteadyChecks
 from controller.runtime.telling import PathChange
 from controller.runtime.world import World
 from desired.config import Config
-from desired.derive import Identifier
 from desired.model import Verdict
-from desired.observed import observe
 from desired.probing import Prober
 from observers import sysfs
 from observers.asking import Dialogue
+from observers.breathing import Breathe, without_pause
 from observers.checkers import sysfs_health
 from observers.dmtable import DevT
 from observers.errors import MpathError
@@ -87,11 +86,13 @@ class Checks:
 
     # ---- what happens to paths
 
-    def configured(self, config: Config) -> None:
+    def configured(self, config: Config, *, breathe: Breathe = without_pause) -> None:
         """Another configuration: what to ask is chosen anew."""
-        snapshot = self._world.snapshot(_as_it_is)
-        self._questions.choose_by(Prober(config, snapshot))
-        self._judge.by(Identifier(config, observe(snapshot)))
+        snapshot = self._world.snapshot(_as_it_is, breathe=breathe)
+        breathe()
+        prober = Prober(config, snapshot)
+        self._questions.choose_by(prober)
+        self._judge.by(prober.identifier)
 
     def appeared(self, name: DeviceName, *, now: float) -> None:
         """A path that was not known, or another device under a known name."""

@@ -236,6 +236,7 @@ def decide(
 ) -> tuple[Decision, tuple[DesiredMap, ...]]:
     """The decision of whoever stays, and the maps as they would be wanted if no command stood against one."""
     derived = derive(config, snapshot, resident=True, breathe=breathe)
+    breathe()
     auto_resize = global_settings(config).require(keywords.AUTO_RESIZE).value
     desired = ordered(derived, orders, snapshot.maps, auto_resize=auto_resize)
     breathe()

@@ -12,6 +12,7 @@ from functools import partial
 from operator import attrgetter
 
 from actuators.steps import Lost, Outcome, Refused
+from controller.protocol.pieces import Piece
 from controller.protocol.rows import MapRow, PathRow, map_rows, still_rows
 from controller.protocol.state import NO_MAP_LINE, Counters, State
 from observers.snapshot import PathState
@@ -85,11 +86,12 @@ def _family(name: str, kind: str, help_: str, samples: Iterable[str]) -> Iterato
 def render(state: State, counts: Counts) -> str:
     """All metrics, ended as the format wants it."""
     paths = still_rows(state)
+    growing = _queue_times(map_rows(state, paths), state.now)
+    return "\n".join([*_OF_MAPS(state), *growing, *_OF_PATHS(state), *_loop(state, counts), "# EOF", ""])
+
+
+def _paths(paths: Iterable[PathRow]) -> Iterator[str]:
     members = [row for row in paths if row.map is not None and row.path is not None]
-    return "\n".join([*_maps(map_rows(state, paths), state.now), *_paths(members), *_loop(state, counts), "# EOF", ""])
-
-
-def _paths(members: Iterable[PathRow]) -> Iterator[str]:
     yield from _family(
         "mpath_path_state", "stateset", "What the checker found, of paths that are in a map.",
         (row.texts.text("state samples", _states, row) for row in members),
@@ -98,6 +100,11 @@ def _paths(members: Iterable[PathRow]) -> Iterator[str]:
         "mpath_path_failures", "counter", "How often a path failed.",
         (row.texts.text(("failures", row.line.failures), _failures, row) for row in members),
     )  # fmt: skip
+
+
+_OF_PATHS = Piece(
+    "samples of paths", lambda state: (still_rows(state),), lambda state: ("\n".join(_paths(still_rows(state))),)
+)  # fmt: skip
 
 
 def _states(row: PathRow) -> str:
@@ -123,7 +130,7 @@ _SHOWN = (
 """The states that last; the others are kept as one of these."""
 
 
-def _maps(maps: Sequence[MapRow], now: float) -> Iterator[str]:
+def _maps(maps: Sequence[MapRow]) -> Iterator[str]:
     live = [row for row in maps if row.map.table is not None]
     yield from _family(
         "mpath_map_paths", "gauge", "Paths of a map, and those of them that can take I/O.",
@@ -137,11 +144,7 @@ def _maps(maps: Sequence[MapRow], now: float) -> Iterator[str]:
         "mpath_map_suspended", "gauge", "1 while a map is suspended, so that all its I/O waits.",
         (row.texts.text("suspended sample", _suspended, row) for row in live),
     )  # fmt: skip
-    known = [row for row in maps if row.line is not NO_MAP_LINE]
-    yield from _family(
-        "mpath_map_queue_seconds", "counter", "Seconds for which I/O of a map waited for want of a path.",
-        (_queue_seconds(row, now) for row in known),
-    )  # fmt: skip
+    known = _known(maps)
     for name, attribute, help_ in (
         ("mpath_map_path_faults", "path_faults", "Paths of a map that failed."),
         ("mpath_map_group_switches", "group_switches", "How often a map went to another path group."),
@@ -150,6 +153,25 @@ def _maps(maps: Sequence[MapRow], now: float) -> Iterator[str]:
     ):
         make = partial(_counter, name, attrgetter(attribute))
         yield from _family(name, "counter", help_, (row.texts.text(name, make, row) for row in known))
+
+
+_OF_MAPS = Piece(
+    "samples of maps",
+    lambda state: (map_rows(state, still_rows(state)),),
+    lambda state: ("\n".join(_maps(map_rows(state, still_rows(state)))),),
+)
+
+
+def _known(maps: Iterable[MapRow]) -> list[MapRow]:
+    return [row for row in maps if row.line is not NO_MAP_LINE]
+
+
+def _queue_times(maps: Iterable[MapRow], now: float) -> Iterator[str]:
+    """What may change with every second."""
+    yield from _family(
+        "mpath_map_queue_seconds", "counter", "Seconds for which I/O of a map waited for want of a path.",
+        (_queue_seconds(row, now) for row in _known(maps)),
+    )  # fmt: skip
 
 
 def _counted(row: MapRow) -> str:

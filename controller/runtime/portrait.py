@@ -14,6 +14,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any, NamedTuple
 
+from controller.protocol.pieces import prepare
 from controller.protocol.rows import map_rows, still_rows
 from controller.protocol.state import (
     Action,
@@ -133,6 +134,7 @@ class Portraitist:
             finally:
                 self._making = False
             self._took = max(self._clock() - began, _FADES * self._took)
+            self._texts.replaced()
         self._state = state = replace(state, observed_at=self._world.looked_at)
         self._current_at = now
         return state
@@ -140,6 +142,7 @@ class Portraitist:
     def _made(self, daemon: DaemonLine, now: float, breathe: Breathe) -> State:
         decider = self._decider
         snapshot = self._world.snapshot(decider.settle, breathe=breathe)
+        breathe()
         desired = Desired(maps=tuple(decider.wanted.values()), admissions=tuple(decider.admissions.values()), keep={})
         state = State(
             snapshot=snapshot,
@@ -149,13 +152,14 @@ class Portraitist:
             now=now,
             observed_at=self._world.looked_at,
             paths=self._path_lines(snapshot, desired, decider.memory, breathe),
-            maps=self._map_lines(desired, decider.memory, now=now),
+            maps=self._map_lines(desired, decider.memory, breathe, now=now),
             others=tuple(OtherDevice(name, hidden=hidden) for name, hidden in self._world.others),
             due=self._due,
             kept=self._texts,
         )
         breathe()
         map_rows(state, still_rows(state, breathe=breathe), breathe=breathe)
+        prepare(state, breathe)
         return state
 
     def _due(self, dev: DevT) -> float | None:
@@ -165,7 +169,8 @@ class Portraitist:
     def _path_lines(
         self, snapshot: Snapshot, desired: Desired, memory: Memory, breathe: Breathe
     ) -> dict[DeviceName, PathLine]:  # fmt: skip
-        wishes = self._wishes.of(desired)
+        wishes = self._wishes.of(desired, breathe)
+        breathe()
         before, self._lines = self._lines, {}
         for path in breathing(snapshot.paths, breathe):
             remembered = memory.paths.get(path.dev)
@@ -186,10 +191,10 @@ class Portraitist:
             return _NAMELESS
         return _Wish(admission.priority, belongs=admission.verdict is Verdict.UNVERIFIED)
 
-    def _map_lines(self, desired: Desired, memory: Memory, *, now: float) -> dict[Wwid, MapLine]:
+    def _map_lines(self, desired: Desired, memory: Memory, breathe: Breathe, *, now: float) -> dict[Wwid, MapLine]:
         wanted = {each.wwid: each for each in desired.maps}
         before, self._map_lines_kept = self._map_lines_kept, {}
-        for wwid in {**wanted, **memory.maps}:
+        for wwid in breathing({**wanted, **memory.maps}, breathe):
             each, remembered = wanted.get(wwid), memory.maps.get(wwid, _NO_MEMORY)
             since, known = memory.failback_since.get(wwid), before.get(wwid)
             silent = remembered.silenced and not self._queues(wwid)
@@ -277,7 +282,7 @@ class _Wishes:
         self._maps: dict[Wwid, DesiredMap] = {}
         self._found: dict[DevT, _Wish] = {}
 
-    def of(self, desired: Desired) -> Mapping[DevT, _Wish]:
+    def of(self, desired: Desired, breathe: Breathe) -> Mapping[DevT, _Wish]:
         """Those of all members."""
         current = {each.wwid: each for each in desired.maps}
         if current.keys() != self._maps.keys():
@@ -286,7 +291,7 @@ class _Wishes:
         for each in fresh:
             for member in self._maps[each.wwid].members if self._maps else ():
                 self._found.pop(member.dev, None)
-        for each in fresh:
+        for each in breathing(fresh, breathe):
             self._enter(each)
         self._maps = current
         return self._found

@@ -39,7 +39,7 @@ from observers.config_files import Texts
 from observers.host import Host
 from observers.snapshot import MPATH_PREFIX, DeviceName, DmUuid, Path, PathState, Wwid, map_uuid
 
-MOST_A_TURN, _A_FEW = 256, 16
+MOST_A_TURN, _A_FEW = 256, 4
 """Checks that are begun, and answers that are taken, before others get their turn: when a fabric goes down, thousands
 come at once. And checks that are begun between two breaths, as clients must not wait for the last of them."""
 
@@ -123,12 +123,12 @@ class Reconciler:
     def _choose_anew(self) -> None:
         """Choose again what to ask of devices, which also depends on the map that each is in."""
         self._memberships, self._chosen_anew = self._world.memberships, True
-        self._checks.configured(self._decider.config)
+        self._checks.configured(self._decider.config, breathe=self._breathe)
 
     def _ask_first(self, now: float) -> None:
         """Ask those that were asked nothing so far, if they are to be asked now."""
         self._chosen_anew = False
-        for name in self._world.names:
+        for name in breathing(self._world.names, self._breathe):
             path = self._world.path(name)
             if path is None or path.health.state is not PathState.UNCHECKED or self._lanes.busy(name):
                 continue
@@ -365,6 +365,7 @@ class Reconciler:
             return
         concerned = {each.wwid for each in decision.plan.maps}
         self._undecided.decided_on_everything(decision.plan, busy=self._doing.busy)
+        self._breathe()
         self._doing.keep(concerned)
         self._teller.keep(concerned)
         self._carry_out(decision, concerned, now, whole=True)
@@ -380,7 +381,9 @@ class Reconciler:
         self._undecided.decided(decision.plan, wwids, busy=self._doing.busy)
         self._breathe()
         self._teller.decided(decision, whole=whole)
+        self._breathe()
         self._doing.follow(decision.plan, now)
+        self._breathe()
         self._follow_orders(decision, now)
 
     def _follow_orders(self, decision: Decision, now: float) -> None:

@@ -38,11 +38,6 @@ _SCORE = "/proc/self/oom_score_adj"
 _NEVER = "-1000"
 """OOM_SCORE_ADJ_MIN: the kernel does not end this process for memory, as then nobody would bring back its disk."""
 
-_UNCOLLECTED = 1_000, 1_000, 100
-"""Allocations between collections, young collections to each of the middle generation, and those to each of everything.
-The values are frozen and hardly ever form cycles; but clients wait meanwhile, and new values have many fields: to look
-at 10,000 of them takes more than 10 ms."""
-
 _HELD = 0.0001
 """Seconds after which a thread that has the interpreter lets go of it for others: while a worker parses a configuration
 it gets it at each system call of the first thread, of which a client's question takes eight."""
@@ -51,14 +46,14 @@ _CODECS = ("utf-8", "ascii", "latin-1", "idna", "unicode_escape")
 
 
 def prepare(name: str) -> None:
-    """At the very beginning: allocator, stacks, process name, place, mask."""
+    """At the very beginning: allocator, stacks, process name, place, mask. Garbage is collected by `tidying` then."""
     mallopt(M_ARENA_MAX, 1)
     threading.stack_size(STACK_SIZE)
     set_name(name)
     set_io_flusher()
     os.chdir("/")
     os.umask(os.umask(0o022) | 0o022)
-    gc.set_threshold(*_UNCOLLECTED)
+    gc.disable()
     sys.setswitchinterval(_HELD)
 
 

@@ -52,6 +52,7 @@ from controller.runtime.sources import Source, Sources
 from controller.runtime.starting import Starting
 from controller.runtime.systemd import ServiceManager
 from controller.runtime.telling import Teller
+from controller.runtime.tidying import Tidying
 from controller.runtime.world import World
 from desired.config import Config
 from observers.engine import Engine
@@ -117,6 +118,7 @@ class Service:
             on_round=self._round_over, pause=host.sleep, on_defect=self.teller.defect,
         )  # fmt: skip
         self.md_events = MdEvents(self.md, self.loop, sources.md)
+        self.tidying = Tidying(self.clock)
         self.breaths = Breaths(host.monotonic, on_defect=self.teller.defect)
         self._put_off: deque[Asked] = deque()
         """What was ordered in a breath."""
@@ -157,6 +159,7 @@ class Service:
             Chore(self.md.due, self.md.turn),
             Chore(self._watchdog_due, self._alive),
             Chore(awaiting.due, awaiting.turn),
+            Chore(self.tidying.due, self.tidying.turn),
             Chore(lambda: self.portraitist.due(self.clock()), self._prepare),
         ])  # fmt: skip
 
@@ -266,6 +269,7 @@ class Service:
     def asked(self, asked: Asked) -> None:
         """A client's request: answered from what is known, or begun, in a breath after the turn that it is in."""
         now = self._host.monotonic()
+        self.tidying.asked(now)
         server = self.server
         if server is None:
             return

@@ -276,7 +276,7 @@ class World:
         names = self._in_order() if paths is None else self._sorted(name for name in paths if name in self._entries)
         chosen = [self._entries[name] for name in names]
         live = [self._maps[uuid] for uuid in (self._maps if maps is None else maps) if uuid in self._maps]
-        gaps = [gap for entry in chosen for gap in (*entry.gaps, *entry.unanswered)]
+        gaps = [gap for entry in breathing(chosen, breathe) for gap in (*entry.gaps, *entry.unanswered)]
         gaps += [gap for lost in self._lost.values() for gap in lost]
         gaps += [gap for each in live for gap in self._map_gaps.get(each.uuid, ())]
         return Snapshot(

@@ -3,6 +3,8 @@
 import gc
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
+from functools import partial
 
 import pytest
 
@@ -58,5 +60,8 @@ def _frozen() -> Iterator[None]:
 @pytest.mark.usefixtures("_frozen")
 def test_a_reply_about_4000_paths_takes_well_under_100_ms(large: State, command: str) -> None:
     assert len(str(respond(large, command, root=True))) > 60_000
-    shares = [seconds(lambda: respond(large, command, root=True)) / seconds(count) for _ in range(7)]
+    shares = []
+    for _ in range(7):
+        other = replace(large, snapshot=replace(large.snapshot))
+        shares.append(seconds(partial(respond, other, command, root=True)) / seconds(count))
     assert min(shares) < LIMIT / COUNTING

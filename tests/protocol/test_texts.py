@@ -6,9 +6,12 @@ from typing import Any
 
 import pytest
 
+from controller.protocol.pieces import LATELY, Piece, prepare
+from controller.protocol.rows import map_rows, still_rows
 from controller.protocol.state import Action, Counters, State
 from controller.protocol.texts import Kept
 from controller.protocol.wildcards import MAPS, PATHS
+from observers.breathing import without_pause
 from observers.dmtable import DevT
 from observers.snapshot import Alias, Alua, PathState
 from tests.protocol.test_wildcards import CHANGED, KNOWN
@@ -114,3 +117,57 @@ def test_rows_that_came_and_went_are_forgotten() -> None:
     texts = [kept.texts(DevT(f"8:{number}"), (number,)) for number in range(1000)]
     kept.make_room(10)
     assert kept.texts(DevT("8:1"), (1,)) is not texts[1]
+
+
+# ---- pieces
+
+
+def test_two_states_are_kept_while_one_takes_the_place_of_the_other() -> None:
+    kept, old, new = Kept(), (object(),), (object(),)
+    made = [kept.made("rows", old, object), kept.made("rows", new, object)]
+    assert [kept.made("rows", each, object) for each in (old, new, old)] == [made[0], made[1], made[0]]
+    kept.replaced()
+    assert kept.made("rows", new, object) is made[1]
+    assert kept.made("rows", old, object) is not made[0]
+
+
+def test_what_counts_down_is_made_once_a_second(warm: State) -> None:
+    counting = with_map_line(warm, ARRAY, failback_due=NOW + 5.5)
+    said(counting, "show topology")
+    rows = map_rows(counting, still_rows(counting))
+    soon, later = replace(counting, now=NOW + 0.4), replace(counting, now=NOW + 1)
+    assert map_rows(soon, still_rows(soon)) is rows
+    assert map_rows(later, still_rows(later)) is not rows
+    same_as_cold(later)
+
+
+def counted(state: State) -> tuple[Piece[int], list[int]]:
+    """A piece of a snapshot, and how often it was made."""
+    calls: list[int] = []
+
+    def make(_: State) -> int:
+        calls.append(1)
+        return len(calls)
+
+    return Piece("a piece", lambda state: (state.snapshot,), make), calls
+
+
+def test_a_piece_that_was_asked_for_lately_is_made_before_somebody_asks_again() -> None:
+    state = cold(world())
+    piece, calls = counted(state)
+    assert piece(state) == piece(state) == 1
+    other = replace(state, snapshot=replace(state.snapshot))
+    prepare(other, without_pause)
+    assert len(calls) == 2
+    assert piece(other) == 2
+    assert len(calls) == 2
+
+
+def test_a_piece_that_nobody_asks_for_is_not_made_again() -> None:
+    state = cold(world())
+    piece, calls = counted(state)
+    piece(state)
+    other = replace(state, snapshot=replace(state.snapshot), now=state.now + LATELY)
+    prepare(other, without_pause)
+    assert len(calls) == 1
+    assert piece not in state.kept.asked

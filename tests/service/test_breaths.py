@@ -168,15 +168,24 @@ def test_most_good_moments_are_no_breath() -> None:
     assert 9 <= len(work.served) <= 11
 
 
-def test_the_work_gets_as_much_time_as_the_clients() -> None:
+def test_the_work_gets_as_much_time_as_clients_who_never_stop() -> None:
     work = Work()
-    work.takes = 4 * breaths.EVERY
-    work.breaths()
-    over = work.now
-    while len(work.served) < 2:
+    work.takes, began = 4 * breaths.EVERY, work.now
+    for _ in range(2000):
         work.now += breaths.EVERY / 10
         work.breaths()
-    assert work.now - work.takes >= over + work.takes
+    served = len(work.served) * work.takes
+    assert served > breaths.CREDIT
+    assert served <= work.now - began - served + breaths.CREDIT + work.takes
+
+
+def test_who_asks_now_and_then_need_not_wait_for_what_was_served_before() -> None:
+    work = Work()
+    work.takes = breaths.CREDIT / 2
+    work.breaths()
+    work.now += breaths.EVERY
+    work.breaths()
+    assert len(work.served) == 2
 
 
 def test_clients_are_told_when_the_breath_is_over() -> None:
