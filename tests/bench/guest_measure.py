@@ -17,7 +17,8 @@ from pathlib import Path
 LIMIT = 900.0
 """Seconds after which it is given up."""
 
-BETWEEN_LOOKS = 0.05
+BETWEEN_LOOKS, _REST = 0.05, 4.0
+"""Seconds, and how many times as long as a look takes at least: with many maps it would take a whole processor."""
 TICKS = os.sysconf("SC_CLK_TCK")
 
 
@@ -50,11 +51,15 @@ def process_seconds(pid: int) -> float:
 
 def until_complete(process: "subprocess.Popen[bytes]", maps: int, paths: int, began: float) -> float:
     """Seconds from the start until all maps are complete."""
-    while complete_maps(paths) < maps:
-        if time.monotonic() - began > LIMIT:
+    looked = time.monotonic()
+    while (count := complete_maps(paths)) < maps:
+        took, looked = time.monotonic() - looked, time.monotonic()
+        if looked - began > LIMIT:
+            used = process_seconds(process.pid)
             process.kill()
-            sys.exit(f"{complete_maps(paths)} of {maps} maps after {LIMIT:g} s")
-        time.sleep(BETWEEN_LOOKS)
+            sys.exit(f"{count} of {maps} maps after {LIMIT:g} s, in which it used {used:.0f} s of CPU")
+        time.sleep(max(BETWEEN_LOOKS, _REST * took))
+        looked = time.monotonic()
     return time.monotonic() - began
 
 
