@@ -138,7 +138,28 @@ def test_every_command_of_mpathctl_is_offered() -> None:
     assert set(commands) <= set(bash("_mpathctl_words"))
 
 
+TYPED_IN_ZSH = """\
+zmodload zsh/zpty
+zpty shell zsh -f -i
+zpty -w shell "PS1=; fpath=($1 \\$fpath); autoload -Uz compinit; compinit -u -d $1/dump; echo R''EADY"
+while zpty -r shell text && [[ $text != *READY* ]]; do :; done
+zpty -w -n shell "$2"$'\\t'
+while zpty -r shell text '*'"$3"'*' && [[ $text != *"$3"* ]]; do :; done
+[[ $text == *"$3"* ]]
+"""
+"""In a terminal of its own: what is typed, and what that becomes."""
+
+
 @pytest.mark.skipif(shutil.which("zsh") is None, reason="there is no zsh here")
-def test_zsh_takes_its_file(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("typed", "whole"),
+    [
+        ("mpathctl show topo", "mpathctl show topology"),
+        ("mpathctl snaps", "mpathctl snapshot"),
+        ("multipathd show wild", "multipathd show wildcards"),
+    ],
+)
+def test_zsh_completes_what_is_typed(tmp_path: Path, typed: str, whole: str) -> None:
     (tmp_path / "_mpathctl").write_text(completion.zsh())
-    subprocess.run(["zsh", "-n", str(tmp_path / "_mpathctl")], check=True)
+    words = ["zsh", "-f", "-c", TYPED_IN_ZSH, "zsh", str(tmp_path), typed, whole]
+    subprocess.run(words, check=True, timeout=120, stdout=subprocess.DEVNULL)

@@ -36,8 +36,9 @@ HOST_PACKAGES = (
     "e2fsprogs",
     "util-linux",
     "debian-archive-keyring",
+    "zsh",
 )
-"""What the host needs to make the images and to boot them."""
+"""What the host needs to make the images and to boot them; and zsh, whose completion is tested on the host."""
 
 GUEST_PACKAGES = (
     "udev",
