@@ -3,7 +3,9 @@
 Theory of operation. A lane is a device. It is free, or it has one dialogue, whose present question is waiting for its
 turn in the group (the SCSI host) or is out at the engine. When a dialogue's deadline passes, that is its result, at
 once; the question that is still out keeps the lane until its answer comes, which then is dropped. So a dead device
-never has more than one question out. Tickets are never used twice: an answer whose ticket nobody waits for belongs to
+never has more than one question out. Answers are taken before anything is late, and each question has at least half of
+its dialogue's time, whatever happened before: where this process, or the whole machine, stood still for a while, no
+device is blamed for that. Tickets are never used twice: an answer whose ticket nobody waits for belongs to
 the past.
 
 A group has two limits. `Limits.fresh` keeps a host from being flooded; a question that is out for longer than
@@ -70,8 +72,8 @@ class Finished:
 
 
 class _Lane:
-    """One dialogue or call. `ticket` 0: nothing of it is out. `weight`: the commands of the question that is out.
-    `over`: its result was reported."""
+    """One dialogue or call. `ticket` 0: nothing of it is out. `least`: seconds for a question. `weight`: the commands
+    of the question that is out. `over`: its result was reported."""
 
     __slots__ = (
         "began",
@@ -80,6 +82,7 @@ class _Lane:
         "group",
         "is_call",
         "key",
+        "least",
         "over",
         "question",
         "slow",
@@ -90,6 +93,7 @@ class _Lane:
 
     def __init__(self, key: str, group: str, *, token: object, began: float, deadline: float) -> None:
         self.key, self.group, self.token, self.began, self.deadline = key, group, token, began, deadline
+        self.least = (deadline - began) / 2
         self.dialogue: Dialogue[object] | None = None
         self.question: Question | None = None
         self.ticket = self.weight = 0
@@ -266,6 +270,7 @@ class Lanes:
                 continue
             lane.ticket, lane.question, lane.slow = next(self._tickets), None, False
             self._out[lane.ticket] = lane
+            lane.deadline = max(lane.deadline, now + lane.least)
             lane.weight = len(question.asked) if isinstance(question, Repeat) else 1
             group.out += lane.weight
             self._patience.append((now + self._limits.patience, lane.ticket))
@@ -295,7 +300,11 @@ class Lanes:
         while self._deadlines and self._deadlines[0][0] <= now:
             lane = heapq.heappop(self._deadlines)[2]
             self.breathe()
-            if not lane.over:
+            if lane.over:
+                continue
+            if lane.deadline > now:
+                heapq.heappush(self._deadlines, (lane.deadline, next(self._order), lane))
+            else:
                 self._time_out(lane, now)
 
     def _time_out(self, lane: _Lane, now: float) -> None:

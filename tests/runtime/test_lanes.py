@@ -140,6 +140,24 @@ def test_a_dialogue_that_is_late_between_two_questions_asks_no_more(engine: Scri
     assert not lanes.busy("sda")
 
 
+def test_no_device_is_blamed_for_time_in_which_nobody_looked(engine: ScriptedEngine, lanes: Lanes) -> None:
+    begin(lanes, "sda", times=3, now=100.0, deadline=110.0)
+    for now in (150.0, 200.0):
+        engine.answer("sda")
+        assert lanes.finished(now) == []
+    engine.answer("sda")
+    assert findings(lanes, 250.0) == {"sda": "0/0 0/0 0/0"}
+
+
+def test_a_question_that_was_put_late_has_half_of_the_time(engine: ScriptedEngine, lanes: Lanes) -> None:
+    begin(lanes, "sda", times=2, now=100.0, deadline=110.0)
+    engine.answer("sda")
+    assert lanes.finished(109.0) == []
+    assert lanes.finished(113.9) == []
+    assert lanes.due() == 114.0
+    assert findings(lanes, 114.0) == {"sda": TimedOut(asked=True)}
+
+
 def test_a_question_that_no_thread_has_begun_is_taken_back_and_the_device_was_never_asked(
     engine: ScriptedEngine, lanes: Lanes
 ) -> None:
