@@ -22,6 +22,9 @@ NOT_PROVIDED = frozenset({errno.ENOENT, errno.EINVAL, errno.ENOTDIR, errno.EOPNO
 VANISHED = frozenset({errno.ENOENT, errno.ENODEV, errno.ENXIO})
 """How the kernel says that a device is gone."""
 
+OUR_OWN = frozenset({errno.EMFILE, errno.ENFILE})
+"""How the kernel says that too many files are open, by us or by all: that says nothing of a device."""
+
 NOT_PERMITTED = frozenset({errno.EACCES, errno.EPERM})
 
 

@@ -16,6 +16,7 @@ from observers.checkers.judging import NOTHING
 from observers.host import ScsiReply
 from observers.kernel.scsi import Sense
 from observers.probe import Probe
+from observers.reading import OUR_OWN
 from observers.snapshot import DeviceName, Gap, Health, Path, PathState
 
 
@@ -60,6 +61,8 @@ def finding_of(result: object, path: Path, checker: str) -> Finding:
         case TimedOut(asked=True):
             return Finding(path=replace(path, health=late(checker)))
         case TimedOut():
+            return Finding(path=replace(path, health=pending(checker)))
+        case OSError() as error if error.errno in OUR_OWN:
             return Finding(path=replace(path, health=pending(checker)))
         case error:
             text = f" failed: {type(error).__name__}: {error}"
@@ -138,7 +141,9 @@ def _one_by_one(asked: tuple[tuple[Question, Answer], ...]) -> Dialogue[tuple[in
 def _going_on(
     dialogue: Dialogue[Finding], before: Iterable[tuple[Question, Answer]], given: Answer | OSError | None
 ) -> Dialogue[Finding]:
-    """A dialogue that was given some answers already, and last this one (None: its first question was not asked)."""
+    """A dialogue that was given some answers already, and last this one (None: its first question was not asked).
+
+    An error that says nothing of the device is not for the dialogue to judge: it ends it."""
     asked = list(before)
     refused = False
     try:
@@ -153,6 +158,8 @@ def _going_on(
                     given = error
             reply, given = given, None
             if isinstance(reply, OSError):
+                if reply.errno in OUR_OWN:
+                    raise reply
                 refused = True
                 question = dialogue.throw(reply)
             else:

@@ -34,6 +34,7 @@ from observers.kernel.process import (
 STACK_SIZE = 256 * 1024
 """Bytes of a thread's stack: enough for the deepest call, and small enough to be locked in memory a dozen times."""
 
+_MOST_FILES = "/proc/sys/fs/nr_open"
 _SCORE = "/proc/self/oom_score_adj"
 _NEVER = "-1000"
 """OOM_SCORE_ADJ_MIN: the kernel does not end this process for memory, as then nobody would bring back its disk."""
@@ -85,13 +86,25 @@ def spare_from_oom_killer() -> None:
         score.write(_NEVER)
 
 
-def limit_descriptors(count: int | None) -> None:
-    """Raise how many files may be open: `max_fds` of multipath.conf(5), None: as many as the kernel allows."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = hard if count is None else count
-    if wanted > soft or count is not None:
+def limit_descriptors(count: int | None, *, by_manager: bool = False) -> None:
+    """Set how many files may be open: `max_fds` of multipath.conf(5), None: as many as the kernel allows any process;
+    0: that stays as it is. `by_manager`: the service manager says how many (LimitNOFILE= in the environment)."""
+    if by_manager or count == 0:
+        return
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = _most_descriptors(hard) if count is None else count
+    for limits in ((wanted, max(hard, wanted)), (min(wanted, hard), hard)):
         with suppress(OSError, ValueError):
-            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, max(hard, wanted)))
+            resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+            return
+
+
+def _most_descriptors(hard: int) -> int:
+    try:
+        with open(_MOST_FILES, encoding="ascii") as file:
+            return int(file.read())
+    except (OSError, ValueError):
+        return hard
 
 
 def schedule_first() -> None:

@@ -31,7 +31,8 @@ KEYWORDS: Mapping[str, str] = {
     "back, or after some seconds.",
     "rr_min_io": "Requests before the next path's turn, with a multipath target that works on bios.",
     "rr_min_io_rq": "Requests before the next path's turn, with one that works on requests.",
-    "max_fds": "How many files the daemon may have open.",
+    "max_fds": "How many files the daemon may have open: it needs four for each path. With max as many as the kernel "
+    "allows; with 0, or where systemd limits them, that stays as it is.",
     "rr_weight": "Whether a path's turn is longer by its priority.",
     "no_path_retry": "What becomes of I/O when no path is left: it fails, it waits, or it waits for that many checks.",
     "queue_without_daemon": "Whether I/O may wait for a path while no daemon runs that would end it.",

@@ -69,6 +69,13 @@ def test_state_that_cannot_be_read(error: int, expected: PathState) -> None:
     assert probe(fake, path()) == Health("sysfs", expected, "")
 
 
+@pytest.mark.parametrize("error", [errno.EMFILE, errno.ENFILE])
+def test_that_too_many_files_are_open_says_nothing_of_a_path(error: int) -> None:
+    fake = host(GOOD)
+    fake.refuse(f"{SYSFS}/device/state", error)
+    assert probe(fake, path()).state is PathState.UP
+
+
 def test_live_nvme_namespace_is_up_by_checker_none() -> None:
     assert probe(host(state="live\n"), path(Bus.NVME)) == Health("none", PathState.UP, "")
 
