@@ -35,12 +35,12 @@ class Tidying:
         self._asked_at = now
 
     def due(self) -> float | None:
-        """When to collect next; None: Python does it."""
+        """When to collect next, a time that is over: at once; None: Python does it."""
         if gc.isenabled():
             return None
         at = self._last + EVERY
         if gc.get_count()[0] >= MANY:
-            return self._clock()
+            return 0.0
         return min(max(at, self._asked_at + QUIET), at + LATEST)
 
     def turn(self, _now: float) -> None:
