@@ -15,8 +15,8 @@ from observers.breathing import Breathe
 
 T = TypeVar("T")
 
-LATELY = 5.0
-"""Seconds for which whoever asked is expected to ask again."""
+LATELY = 2.0
+"""Seconds for which somebody who asked is expected to ask again."""
 
 
 class Piece(Generic[T]):

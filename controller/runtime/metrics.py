@@ -87,7 +87,7 @@ def render(state: State, counts: Counts) -> str:
     """All metrics, ended as the format wants it."""
     paths = still_rows(state)
     growing = _queue_times(map_rows(state, paths), state.now)
-    return "\n".join([*_OF_MAPS(state), *growing, *_OF_PATHS(state), *_loop(state, counts), "# EOF", ""])
+    return "\n".join([_OF_MAPS(state), *growing, _OF_PATHS(state), *_loop(state, counts), "# EOF", ""])
 
 
 def _paths(paths: Iterable[PathRow]) -> Iterator[str]:
@@ -103,7 +103,7 @@ def _paths(paths: Iterable[PathRow]) -> Iterator[str]:
 
 
 _OF_PATHS = Piece(
-    "samples of paths", lambda state: (still_rows(state),), lambda state: ("\n".join(_paths(still_rows(state))),)
+    "samples of paths", lambda state: (still_rows(state),), lambda state: "\n".join(_paths(still_rows(state)))
 )  # fmt: skip
 
 
@@ -158,7 +158,7 @@ def _maps(maps: Sequence[MapRow]) -> Iterator[str]:
 _OF_MAPS = Piece(
     "samples of maps",
     lambda state: (map_rows(state, still_rows(state)),),
-    lambda state: ("\n".join(_maps(map_rows(state, still_rows(state)))),),
+    lambda state: "\n".join(_maps(map_rows(state, still_rows(state)))),
 )
 
 

@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any, NamedTuple
 
-from controller.protocol.pieces import prepare
+from controller.protocol.pieces import LATELY, prepare
 from controller.protocol.rows import map_rows, still_rows
 from controller.protocol.state import (
     Action,
@@ -110,14 +110,14 @@ class Portraitist:
     def due(self, now: float) -> float | None:
         """When a state should be made before somebody asks for it; None: nobody is expected to ask, or need not wait
         for it."""
-        if self._took < _SHORT or now >= self._asked_at + _LATELY:
+        if self._took < _SHORT or now >= self._asked_at + LATELY:
             return None
         return self._current_at + self._rest
 
     def prepare(self, daemon: DaemonLine, *, now: float, breathe: Breathe) -> None:
         """Make a state if it is due, or if everything was decided on and somebody has asked lately."""
         due = self.due(now)
-        decided = self._decider.wholes != self._wholes and now < self._asked_at + _LATELY
+        decided = self._decider.wholes != self._wholes and now < self._asked_at + LATELY
         if decided or (due is not None and due <= now):
             self._update(daemon, now, breathe)
         self._wholes = self._decider.wholes
@@ -247,10 +247,6 @@ class _Key(NamedTuple):
 def _runs(memory: MapMemory) -> bool:
     """Whether a map's time of queueing grows."""
     return memory.deadline is not None and memory.pathless_since is not None and not memory.expired
-
-
-_LATELY = 2.0
-"""Seconds for which somebody who asked is expected to ask again."""
 
 
 class _Wish(NamedTuple):

@@ -32,7 +32,7 @@ KEYWORDS: Mapping[str, str] = {
     "rr_min_io": "Requests before the next path's turn, with a multipath target that works on bios.",
     "rr_min_io_rq": "Requests before the next path's turn, with one that works on requests.",
     "max_fds": "How many files the daemon may have open: it needs four for each path. With max as many as the kernel "
-    "allows; with 0, or where systemd limits them, that stays as it is.",
+    "allows; with 0, or with LimitNOFILE in the environment, that stays as it is.",
     "rr_weight": "Whether a path's turn is longer by its priority.",
     "no_path_retry": "What becomes of I/O when no path is left: it fails, it waits, or it waits for that many checks.",
     "queue_without_daemon": "Whether I/O may wait for a path while no daemon runs that would end it.",
