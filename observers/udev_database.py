@@ -12,6 +12,7 @@ and `Q:` tags. libudev makes the properties DEVLINKS, USEC_INITIALIZED, TAGS and
 import errno
 import os
 from collections.abc import Callable, Mapping
+from sys import intern
 
 DATABASE = "/run/udev/data"
 _CLASS = "/sys/class/block"
@@ -45,9 +46,10 @@ def _text(data: bytes, name: str) -> str:
 
 
 def _of_kernel(event: str) -> dict[str, str]:
-    """The lines of sysfs `uevent`; the kernel names the node without its directory."""
+    """The lines of sysfs `uevent`; the kernel names the node without its directory. Keys, which all disks
+    share, are kept once."""
     pairs = (line.partition("=") for line in event.split("\n"))
-    found = {key: value for key, sign, value in pairs if sign}
+    found = {intern(key): value for key, sign, value in pairs if sign}
     if "DEVNAME" in found:
         found["DEVNAME"] = f"/dev/{found['DEVNAME'].removeprefix('/dev/')}"
     return found
@@ -61,7 +63,7 @@ def _of_rules(database: str) -> dict[str, str]:
         if sign:
             facts.setdefault(letter, []).append(value)
     pairs = (fact.partition("=") for fact in facts.get("E", ()))
-    found = {key: value for key, sign, value in pairs if sign}
+    found = {intern(key): value for key, sign, value in pairs if sign}
     if "S" in facts:
         found["DEVLINKS"] = " ".join(f"/dev/{link}" for link in facts["S"])
     if "I" in facts:

@@ -21,8 +21,10 @@ from contextlib import suppress
 from types import TracebackType
 from typing import TextIO
 
+from controller.runtime.workers import STACK_SIZE
 from observers.kernel.process import (
     M_ARENA_MAX,
+    M_MMAP_THRESHOLD,
     MCL_CURRENT,
     MCL_FUTURE,
     mallopt,
@@ -31,8 +33,9 @@ from observers.kernel.process import (
     set_name,
 )
 
-STACK_SIZE = 256 * 1024
-"""Bytes of a thread's stack: enough for the deepest call, and small enough to be locked in memory a dozen times."""
+LARGE = 128 * 1024
+"""Bytes from which on a piece of memory has a mapping of its own, which goes back to the system with it. Left alone,
+malloc puts also such pieces on the heap once it has seen some, which then grows to their peak, is locked, and stays."""
 
 _MOST_FILES = "/proc/sys/fs/nr_open"
 _SCORE = "/proc/self/oom_score_adj"
@@ -43,12 +46,13 @@ _HELD = 0.0001
 """Seconds after which a thread that has the interpreter lets go of it for others: while a worker parses a configuration
 it gets it at each system call of the first thread, of which a client's question takes eight."""
 
-_CODECS = ("utf-8", "ascii", "latin-1", "idna", "unicode_escape")
+_CODECS = ("utf-8", "ascii", "latin-1", "unicode_escape")
 
 
 def prepare(name: str) -> None:
     """At the very beginning: allocator, stacks, process name, place, mask. Garbage is collected by `tidying` then."""
     mallopt(M_ARENA_MAX, 1)
+    mallopt(M_MMAP_THRESHOLD, LARGE)
     threading.stack_size(STACK_SIZE)
     set_name(name)
     set_io_flusher()

@@ -14,15 +14,14 @@ from threading import Lock
 
 from observers.asking import Repeat, ScsiCommand
 from observers.host import ReadHost, ScsiReply
-from observers.kernel.sg import Command, node, open_node
+from observers.kernel.sg import Buffers, Command, node, open_node
 from observers.snapshot import DeviceName
 
 _MOST_AT_ONCE = 1024
 """Replies that are taken in one go."""
 
 _MOST_PREPARED = 3
-_LARGEST_PREPARED = 512
-"""Of a node: commands that are kept ready, and the bytes of the largest answer to one; the memory of all is locked."""
+"""Commands that are kept ready for a node, each with its last reply."""
 
 _NO_NODE = frozenset({errno.ENOENT, errno.EACCES, errno.EPERM})
 
@@ -44,10 +43,12 @@ class Node:
     """An open node. `job`: what is out on it, as `commands`; `replies`: to each of them, if it came; `held`: a thread
     has the descriptor in its hands; `doomed`: to be closed."""
 
-    __slots__ = ("_prepared", "_sequence", "commands", "descriptor", "doomed", "held", "job", "name", "replies")
+    __slots__ = (
+        "_buffers", "_prepared", "_sequence", "commands", "descriptor", "doomed", "held", "job", "name", "replies",
+    )  # fmt: skip
 
-    def __init__(self, name: DeviceName, descriptor: int) -> None:
-        self.name, self.descriptor = name, descriptor
+    def __init__(self, name: DeviceName, descriptor: int, buffers: Buffers) -> None:
+        self.name, self.descriptor, self._buffers = name, descriptor, buffers
         self.job: Job | None = None
         self.commands: tuple[Command, ...] = ()
         self.replies: list[ScsiReply | None] = []
@@ -84,24 +85,23 @@ class Node:
         """The command of a question, the one of the last time where there is one: checks ask the same over and over."""
         known = self._prepared.get(question)
         if known is None:
-            known = _made(question)
-            if len(self._prepared) < _MOST_PREPARED and question.reply_length <= _LARGEST_PREPARED:
+            known = self._made(question)
+            if len(self._prepared) < _MOST_PREPARED:
                 self._prepared[question] = known
         return known
 
     def _all_of(self, repeat: Repeat) -> tuple[Command, ...]:
-        """Those of a `Repeat`; as all are out together, none may use another's memory."""
+        """Those of a `Repeat`; as all are out together, each has an identity of its own."""
         if self._sequence is None or self._sequence[0] is not repeat:
             commands: list[Command] = []
             for question, _ in repeat.asked:
                 command = self._prepare(question)
-                commands.append(_made(question) if command in commands else command)
+                commands.append(self._made(question) if command in commands else command)
             self._sequence = repeat, tuple(commands)
         return self._sequence[1]
 
-
-def _made(question: ScsiCommand) -> Command:
-    return Command(question.cdb, reply_length=question.reply_length, timeout=question.timeout)
+    def _made(self, question: ScsiCommand) -> Command:
+        return Command(self._buffers, question.cdb, reply_length=question.reply_length, timeout=question.timeout)
 
 
 class Nodes:
@@ -116,7 +116,7 @@ class Nodes:
         open_file: Callable[[str], int] = open_node,
     ) -> None:
         self._host, self._locate, self._open_file = host, locate, open_file
-        self._epoll = select.epoll()
+        self._epoll, self._buffers = select.epoll(), Buffers()
         self._by_name: dict[DeviceName, Node] = {}
         self._open: dict[int, Node] = {}
         self._closed = False
@@ -136,7 +136,7 @@ class Nodes:
             if known is not None:
                 known.held = True
                 return known
-        known = Node(name, self._opened(name))
+        known = Node(name, self._opened(name), self._buffers)
         known.held = True
         with self.lock:
             if self._closed:

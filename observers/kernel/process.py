@@ -12,6 +12,9 @@ _libc = ctypes.CDLL(None, use_errno=True)
 M_ARENA_MAX = -8
 """malloc.h: the number of arenas over which threads may spread."""
 
+M_MMAP_THRESHOLD = -3
+"""malloc.h: the bytes from which on a piece has a mapping of its own; given, malloc does not change it by itself."""
+
 MCL_CURRENT, MCL_FUTURE = 1, 2
 """sys/mman.h: what is mapped now, and what will be."""
 

@@ -1,13 +1,14 @@
 """SCSI commands that nobody waits for: the character device /dev/sgN, written, polled and read (scsi/sg.h, version 3).
 
-In: a command, and descriptors. Out: what was written, and what came back. `Command` owns the memory that the header
-points at: it must be kept until its reply was read, or the node was closed. The header and its meaning are in
-`observers.kernel.scsi`. This module must never wait for a reply, and never send what does not only read.
+In: a command, and descriptors. Out: what was written, and what came back. `Buffers` is what headers point at: it must
+be kept as long as a node is open. The header and its meaning are in `observers.kernel.scsi`. This module must never
+wait for a reply, and never send what does not only read.
 
-Facts (drivers/scsi/sg.c of Linux 6.1): write() of a header starts the command and may sleep for a free tag of the host;
-the data arrive in the caller's memory when the reply is read, not before; poll() says POLLIN when a reply is there and
-POLLHUP when the device was removed. Sixteen commands can be out on a node; read() gives the first that is done. Each
-open node costs 32 KiB of the kernel's memory (`def_reserved_size`).
+Facts (drivers/scsi/sg.c of Linux 6.1): write() of a header copies the command and starts it, and may sleep for a free
+tag of the host; data and sense data arrive in the caller's memory when the reply is read, not before, as long as direct
+I/O is not asked for; poll() says POLLIN when a reply is there and POLLHUP when the device was removed. Sixteen commands
+can be out on a node; read() gives the first that is done. Each open node costs 32 KiB of the kernel's memory
+(`def_reserved_size`).
 """
 
 import ctypes
@@ -22,6 +23,12 @@ from observers.snapshot import DeviceName
 _PACK_ID_AT = struct.calcsize("@iiBBHIPPPII")
 _PACK_ID = struct.Struct("@i")
 _LARGEST_ID = 2**31 - 1
+
+LARGEST_REPLY = 65_536
+"""Bytes, more than any command asks for: the longest length that INQUIRY can ask for, and one."""
+
+_MOST_HEADERS = 256
+"""Kept ready; there are about ten, but what is left of a check's time is in them."""
 
 _RESULT_AT = struct.calcsize("@iiBBHIPPPIIiP")
 _SAID = slice(_RESULT_AT, _RESULT_AT + struct.calcsize("@4B2Hi"))
@@ -47,21 +54,59 @@ def open_node(path: str) -> int:
     return os.open(path, os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC)
 
 
-class Command:
-    """A command and the memory that the kernel reads and fills. It may be sent again when its reply was received."""
+class Buffers:
+    """The memory of all commands of one engine that the kernel reads and fills. Of replies there is one, for they are
+    read one after another, and nothing is written into it before; of commands one each. It may be used by many threads,
+    but replies may be read by one only."""
 
-    __slots__ = ("_cdb", "_data", "_header", "_identity", "_known", "_sense")
+    def __init__(self) -> None:
+        self._sense = ctypes.create_string_buffer(scsi.SENSE_SIZE)
+        self._data = ctypes.create_string_buffer(LARGEST_REPLY)
+        self._data_at = ctypes.addressof(self._data)
+        self._cdbs: dict[bytes, ctypes.Array[ctypes.c_char]] = {}
+        self._headers: dict[tuple[bytes, int, float], bytes] = {}
 
-    def __init__(self, cdb: bytes, *, reply_length: int, timeout: float) -> None:
+    def header(self, cdb: bytes, *, reply_length: int, timeout: float) -> bytes:
+        """The header of a command. EPERM: it does not only read; EINVAL: there is no room for its reply."""
+        key = cdb, reply_length, timeout
+        known = self._headers.get(key)
+        if known is None:
+            if len(self._headers) >= _MOST_HEADERS:
+                self._headers.clear()
+            known = self._headers[key] = self._made(*key)
+        return known
+
+    def _made(self, cdb: bytes, reply_length: int, timeout: float) -> bytes:
         if not scsi.reads_only(cdb):
             raise OSError(errno.EPERM, f"SCSI command {cdb.hex()} is not one that only reads")
-        self._cdb = ctypes.create_string_buffer(cdb, len(cdb))
-        self._sense = ctypes.create_string_buffer(scsi.SENSE_SIZE)
-        self._data = ctypes.create_string_buffer(reply_length)
-        rooms = [_room(buffer) for buffer in (self._cdb, self._sense, self._data)]
-        self._header = scsi.pack_sg_io(cdb=rooms[0], sense=rooms[1], data=rooms[2], timeout=timeout)
+        if reply_length > LARGEST_REPLY:
+            raise OSError(errno.EINVAL, f"SCSI command {cdb.hex()} wants a reply of {reply_length} bytes")
+        sent = self._cdbs.setdefault(cdb, ctypes.create_string_buffer(cdb, len(cdb)))
+        return scsi.pack_sg_io(
+            cdb=_room(sent, len(cdb)), sense=_room(self._sense, scsi.SENSE_SIZE),
+            data=_room(self._data, reply_length), timeout=timeout,
+        )  # fmt: skip
+
+    def data(self, length: int) -> bytes:
+        """What the reply that was read last brought."""
+        return ctypes.string_at(self._data_at, length)
+
+    @property
+    def sense(self) -> bytes:
+        """Its sense data, if it had any."""
+        return self._sense.raw
+
+
+class Command:
+    """A command to one disk. It may be sent again when its reply was received."""
+
+    __slots__ = ("_buffers", "_header", "_identity", "_known", "_length")
+
+    def __init__(self, buffers: Buffers, cdb: bytes, *, reply_length: int, timeout: float) -> None:
+        self._header = buffers.header(cdb, reply_length=reply_length, timeout=timeout)
+        self._buffers, self._length = buffers, reply_length
         self._identity = 0
-        self._known: tuple[bytes, bytes, ScsiReply] | None = None
+        self._known: tuple[bytes, ScsiReply] | None = None
 
     def send(self, descriptor: int, number: int) -> None:
         """Start it under a number; this may sleep while the SCSI host has no free tag."""
@@ -73,19 +118,21 @@ class Command:
         return identity(header) == self._identity
 
     def reply(self, header: bytes) -> ScsiReply:
-        """The reply that is in a header and in the memory; the one of the last time, if it is the same again."""
-        said, data = header[_SAID], self._data.raw
-        if not data and said.startswith(_ALL_GOOD):
+        """The reply whose header was read last; the one of the last time, if it is the same again."""
+        said = header[_SAID]
+        if not self._length and said.startswith(_ALL_GOOD):
             return _GOOD
-        if self._known is not None and said == self._known[0] and data == self._known[1]:
-            return self._known[2]
-        reply = scsi.unpack_sg_io(header, sense=self._sense.raw, data=data)
-        self._known = (said, data, reply) if said.startswith(_ALL_GOOD) else None
+        if self._known is not None and said == self._known[0]:
+            known = self._known[1]
+            if self._buffers.data(len(known.data)) == known.data:
+                return known
+        reply = scsi.unpack_sg_io(header, sense=self._buffers.sense, data=self._buffers.data(self._length))
+        self._known = (said, reply) if said.startswith(_ALL_GOOD) else None
         return reply
 
 
 def received(descriptor: int) -> bytes:
-    """The header of the next reply, whose data are in the memory of its command then. EAGAIN: none is there; ENODEV:
+    """The header of the next reply, whose data are in the buffers then. EAGAIN: none is there; ENODEV:
     the device was removed; EBADMSG: it is no header."""
     header = os.read(descriptor, scsi.SG_IO_HDR_SIZE)
     if len(header) != scsi.SG_IO_HDR_SIZE:
@@ -104,5 +151,5 @@ def identity(header: bytes) -> int:
     return number
 
 
-def _room(buffer: "ctypes.Array[ctypes.c_char]") -> scsi.Room:
-    return scsi.Room(address=ctypes.addressof(buffer), size=len(buffer))
+def _room(buffer: "ctypes.Array[ctypes.c_char]", size: int) -> scsi.Room:
+    return scsi.Room(address=ctypes.addressof(buffer), size=size)

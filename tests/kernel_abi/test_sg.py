@@ -12,7 +12,7 @@ import pytest
 
 from observers.kernel import scsi
 from observers.kernel.netlink import NETLINK_KOBJECT_UEVENT, NetlinkSocket
-from observers.kernel.sg import Command, identity, node, received, with_identity
+from observers.kernel.sg import LARGEST_REPLY, Buffers, Command, identity, node, received, with_identity
 from observers.snapshot import DeviceName
 from tests.observers.fake_host import FakeHost
 from tests.runtime.fake_sg import reply_to
@@ -26,7 +26,7 @@ def ends() -> Iterator[tuple[socket.socket, socket.socket]]:
 
 
 def tur() -> Command:
-    return Command(scsi.test_unit_ready(), reply_length=0, timeout=30.0)
+    return Command(Buffers(), scsi.test_unit_ready(), reply_length=0, timeout=30.0)
 
 
 def test_the_identity_is_the_only_thing_that_is_added_to_the_header() -> None:
@@ -81,14 +81,14 @@ def test_a_ticket_of_any_size_fits_and_a_command_is_sent_again(ends: tuple[socke
 
 def test_data_come_with_a_good_status_too(ends: tuple[socket.socket, socket.socket]) -> None:
     ours, device = ends
-    command = Command(scsi.inquiry(), reply_length=96, timeout=1.0)
+    command = Command(Buffers(), scsi.inquiry(), reply_length=96, timeout=1.0)
     command.send(ours.fileno(), 1)
     device.send(reply_to(device.recv(4096)))
     assert command.reply(received(ours.fileno())).data == bytes(96)
 
 
 def test_a_reply_that_is_the_same_again_is_the_same_object_and_any_other_is_not() -> None:
-    command = Command(scsi.inquiry(), reply_length=96, timeout=30.0)
+    command = Command(Buffers(), scsi.inquiry(), reply_length=96, timeout=30.0)
     header = sent(command)
     address = struct.unpack_from("=Q", header, 16)[0]  # dxferp
     first = command.reply(filled(header, address, b"a"))
@@ -96,6 +96,33 @@ def test_a_reply_that_is_the_same_again_is_the_same_object_and_any_other_is_not(
     for data, status in ((b"b", 0), (b"bc", 0), (b"b", 0), (b"b", 2), (b"b", 0)):
         reply = command.reply(filled(header, address, data, status=status))
         assert (reply.data, reply.status) == (data, status)
+
+
+def test_what_one_disk_answered_is_not_taken_for_another_ones() -> None:
+    buffers = Buffers()
+    first, second = (Command(buffers, scsi.inquiry(), reply_length=96, timeout=30.0) for _ in range(2))
+    headers = [sent(each) for each in (first, second)]
+    address = struct.unpack_from("=Q", headers[0], 16)[0]
+    of_first = first.reply(filled(headers[0], address, b"one"))
+    of_second = second.reply(filled(headers[1], address, b"two"))
+    assert (of_first.data, of_second.data) == (b"one", b"two")
+    assert first.reply(filled(headers[0], address, b"one")) is of_first
+    assert second.reply(filled(headers[1], address, b"one")).data == b"one"
+
+
+def test_a_reply_that_there_is_no_room_for_is_refused() -> None:
+    buffers = Buffers()
+    buffers.header(scsi.report_luns(length=LARGEST_REPLY), reply_length=LARGEST_REPLY, timeout=1.0)
+    with pytest.raises(OSError, match="wants a reply of 65537 bytes") as refused:
+        buffers.header(scsi.report_luns(length=LARGEST_REPLY + 1), reply_length=LARGEST_REPLY + 1, timeout=1.0)
+    assert refused.value.errno == errno.EINVAL
+
+
+def test_headers_of_any_number_of_timeouts_can_be_had() -> None:
+    buffers = Buffers()
+    made = [buffers.header(bytes(6), reply_length=0, timeout=number) for number in range(1, 1000)]
+    assert len(set(made)) == 999
+    assert buffers.header(bytes(6), reply_length=0, timeout=1) == made[0]
 
 
 def sent(command: Command) -> bytes:
@@ -114,7 +141,7 @@ def filled(header: bytes, address: int, data: bytes, *, status: int = 0) -> byte
 
 def test_what_does_not_only_read_is_refused() -> None:
     with pytest.raises(OSError, match="not one that only reads"):
-        Command(bytes([0x2A, *bytes(9)]), reply_length=0, timeout=1.0)
+        Command(Buffers(), bytes([0x2A, *bytes(9)]), reply_length=0, timeout=1.0)
 
 
 def test_the_node_of_a_disk() -> None:

@@ -79,3 +79,8 @@ def test_another_error_is_passed_on() -> None:
 
     with pytest.raises(PermissionError):
         udev_database.properties("sda", refuse, lambda _: PLACE)
+
+
+def test_keys_are_kept_once_however_many_disks_there_are() -> None:
+    first, second = (list(properties(FILES)) for _ in range(2))
+    assert all(one is other for one, other in zip(first, second, strict=True))

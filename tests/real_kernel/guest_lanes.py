@@ -25,6 +25,7 @@ from observers.kernel.dm_poll import DmPoll
 from observers.kernel.real_host import RealHost
 from observers.kernel.scsi import inquiry_page
 from observers.kernel.scsi import test_unit_ready as unit_ready
+from observers.kernel.sg import Buffers, Command, node, open_node, received
 from observers.kernel.transport_event import TransportEvent
 from observers.kernel.uevent import Sender, Uevent
 from observers.snapshot import DeviceName
@@ -66,6 +67,26 @@ def finding(lanes: Lanes, name: str, host: str) -> object:
             return end.finding
 
 
+def together(host: RealHost, pages: dict[DeviceName, int]) -> bool:
+    """Whether replies that were there before any was read are each read as its own disk's, into one memory."""
+    buffers, asked = Buffers(), list[tuple[int, Command]]()
+    for name, page in pages.items():
+        command = Command(buffers, inquiry_page(page), reply_length=4096, timeout=30.0)
+        descriptor = open_node(node(host, name))
+        command.send(descriptor, len(asked))
+        asked.append((descriptor, command))
+    for descriptor, _ in asked:
+        poll = select.poll()
+        poll.register(descriptor, select.POLLIN)
+        poll.poll(int(LIMIT * 1000))
+    found = [command.reply(received(descriptor)) for descriptor, command in reversed(asked)]
+    alone = [
+        host.scsi_inquire(name, inquiry_page(page), reply_length=4096, timeout=30.0)
+        for name, page in reversed(pages.items())
+    ]
+    return found == alone and [reply.data[1] for reply in found] == [*reversed(pages.values())]
+
+
 def shell(command: str) -> None:
     """Run it."""
     subprocess.run(command, shell=True, check=True, stdout=subprocess.DEVNULL)  # noqa: S602 - of this file alone
@@ -100,6 +121,7 @@ def main() -> None:
     seen["asked"] = finding(lanes, first, scsi_host)
     waited = host.scsi_inquire(DeviceName(first), inquiry_page(0x83), reply_length=4096, timeout=30.0)
     seen["waited"] = waited.data.hex()
+    seen["together"] = together(host, {DeviceName(first): 0x83, DeviceName(second): 0x80})
     by_kernel, by_udev = uevents(Sender.KERNEL), uevents(Sender.UDEV)
     seen["others"] = [quiet(fc_events), quiet(iscsi_events)]
 

@@ -22,6 +22,7 @@ def test_asking_without_waiting_and_seeing_what_happens(boot: Callable[[str], Gu
     status, page = seen["asked"]
     assert (status, page) == (0, seen["waited"])
     assert "33333330000007d0" in page
+    assert seen["together"]
     assert (seen["state"], seen["back"], seen["gone"]) == ("offline", "running", None)
     assert seen["quiet"]
     assert seen["polled"]

@@ -13,6 +13,7 @@ from controller.runtime.sg_nodes import Job, Nodes, NoNode
 from observers.asking import Repeat, Repeated, ScsiCommand
 from observers.engine import Answered
 from observers.host import ScsiReply
+from observers.kernel.sg import identity
 from observers.snapshot import DeviceName
 from tests.observers.fake_host import FakeHost
 from tests.runtime.dialogues import GOOD, TUR
@@ -239,10 +240,17 @@ def test_replies_may_come_in_any_order(rig: Rig) -> None:
     assert found == [Answered(7, Repeated(3))]
 
 
-def test_commands_that_are_out_together_share_no_memory(rig: Rig) -> None:
+def test_commands_that_are_out_together_are_told_apart(rig: Rig) -> None:
     rig.submit(7, "sda", question=ALL)
-    places = [struct.unpack_from("=Q", header, 32)[0] for header in out(rig, "sda")]  # sbp
-    assert len(set(places)) == 3
+    assert len({identity(header) for header in out(rig, "sda")}) == len(ALL.asked)
+
+
+def test_a_thousand_disks_cost_no_more_of_the_memory_that_replies_come_into(rig: Rig) -> None:
+    places = set()
+    for number in range(10):
+        rig.submit(number, f"sd{number}", question=INQUIRY)
+        places.add(struct.unpack_from("=Q", rig.nodes.command(f"sd{number}"), 16)[0])  # dxferp
+    assert len(places) == 1
 
 
 @pytest.mark.parametrize("place", [0, 1, 2])

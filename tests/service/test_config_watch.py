@@ -11,6 +11,7 @@ import pytest
 
 from controller.runtime.config_watch import ConfigWatch, Spot, concerns, directories, spots
 from controller.runtime.cycle import Files
+from controller.runtime.workers import STACK_SIZE
 
 LIMIT = 30.0
 """Seconds after which a change was not heard of."""
@@ -213,6 +214,7 @@ def test_after_it_began_nothing_is_imported_and_stacks_are_small() -> None:
 import os, select, sys, tempfile
 from controller.runtime.config_watch import ConfigWatch
 from controller.runtime.cycle import Files
+from controller.runtime.workers import STACK_SIZE
 folder = tempfile.mkdtemp()
 watch = ConfigWatch(
     Files(config=folder + "/m.conf", config_dir=folder + "/d", state_dir=folder), quiet=0.02, longest=0.1
@@ -229,4 +231,4 @@ for name in ("", "m.conf", "d/x.conf"):
 print(sorted(set(sys.modules) - before), os.environ["RUST_MIN_STACK"])
 """
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=120)
-    assert done.stdout == "[] 262144\n"
+    assert done.stdout == f"[] {STACK_SIZE}\n"
