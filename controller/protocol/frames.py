@@ -24,7 +24,7 @@ While a reply is due nothing is read (`wants` is 0), so a client that floods fil
 """
 
 import struct
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum, auto
 
@@ -53,12 +53,28 @@ def decode_text(data: bytes) -> str:
     return data.partition(b"\0")[0].decode("utf-8", "surrogateescape")
 
 
+class Message:
+    """A whole message of either side. A long reply is made one ahead, as that copies it three times. `parts`: its text.
+
+    What is behind a NUL in the text would not be read: it is left out. `data`: with the length, and a NUL at the end.
+    """
+
+    __slots__ = ("data",)
+
+    def __init__(self, parts: Sequence[bytes]) -> None:
+        if any(b"\0" in part for part in parts):
+            parts = (b"".join(parts).partition(b"\0")[0],)
+        self.data = b"".join((_LENGTH.pack(sum(map(len, parts)) + 1), *parts, b"\0"))
+
+    @property
+    def text(self) -> str:
+        """The text in it."""
+        return decode_text(self.data[LENGTH_BYTES:])
+
+
 def encode_message(text: str) -> bytes:
-    """A message of either side. What is behind a NUL in the text would not be read: it is left out."""
-    body = encode_text(text)
-    if b"\0" in body:
-        body = body[: body.index(b"\0")]
-    return b"".join((_LENGTH.pack(len(body) + 1), body, b"\0"))
+    """A message with this text."""
+    return Message((encode_text(text),)).data
 
 
 def encode_request(text: str) -> bytes:
@@ -233,16 +249,16 @@ class Connection:
         self._move(_Event.LENGTH)
         return data[LENGTH_BYTES:]
 
-    def answer(self, ticket: int, text: str, *, now: float, last: bool = False) -> bool:
+    def answer(self, ticket: int, reply: str | Message, *, now: float, last: bool = False) -> bool:
         """Send a reply; with `last` the connection ends after it. False: nobody waits for it any more."""
         if self._phase is not Phase.WORKING or ticket != self._ticket:
             return False
-        self._begin(_Event.ANSWER, text, now=now)
+        self._begin(_Event.ANSWER, reply, now=now)
         self._last = last
         return True
 
-    def _begin(self, event: _Event, text: str, *, now: float) -> None:
-        self._reply = memoryview(encode_message(text))
+    def _begin(self, event: _Event, reply: str | Message, *, now: float) -> None:
+        self._reply = memoryview(reply.data if isinstance(reply, Message) else encode_message(reply))
         self._deadline = None if self._patience is None else now + self._patience
         self._move(event)
 

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 
 from controller.protocol.rows import GroupRow, MapRow, PathRow
 from controller.protocol.wildcards import GROUP, MAP, PATH
+from observers.breathing import Breathe, breathing, without_pause
 
 _HEADER = '{\n   "major_version": 0,\n   "minor_version": 1,\n'
 
@@ -48,9 +49,10 @@ _FORBIDDEN = re.compile(r'[\x00-\x1f"\\\ud800-\udfff]')
 _REPLACEMENT = "\ufffd"
 
 
-def maps_json(maps: Sequence[MapRow]) -> str:
+def maps_json(maps: Sequence[MapRow], *, breathe: Breathe = without_pause) -> str:
     """The reply to `show maps json`."""
-    return f'{_HEADER}   "maps": [{_items([row.texts.text("json", _map, row) for row in maps], "   ")}]\n}}\n'
+    items = [row.texts.text("json", _map, row) for row in breathing(maps, breathe)]
+    return f'{_HEADER}   "maps": [{_items(items, "   ")}]\n}}\n'
 
 
 def map_json(row: MapRow) -> str:

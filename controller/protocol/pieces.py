@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import Generic, TypeVar
 
 from controller.protocol.state import State
-from observers.breathing import Breathe
+from observers.breathing import Breathe, without_pause
 
 T = TypeVar("T")
 
@@ -20,19 +20,22 @@ LATELY = 2.0
 
 
 class Piece(Generic[T]):
-    """`name`: its own. `of`: all that it is made of; the same if all of that is the very same. `make`: makes it."""
+    """`name`: its own. `of`: all that it is made of; the same if all of that is the very same. `make`: makes it, and
+    breathes now and then if that takes long."""
 
-    def __init__(self, name: str, of: Callable[[State], tuple[object, ...]], make: Callable[[State], T]) -> None:
+    def __init__(
+        self, name: str, of: Callable[[State], tuple[object, ...]], make: Callable[[State, Breathe], T]
+    ) -> None:  # fmt: skip
         self.name, self._of, self._make = name, of, make
 
     def __call__(self, state: State) -> T:
         """It, for a reply."""
         state.kept.asked[self] = state.now
-        return self.value(state)
+        return self.value(state, without_pause)
 
-    def value(self, state: State) -> T:
+    def value(self, state: State, breathe: Breathe) -> T:
         """It, for whoever asks later."""
-        return state.kept.made(self.name, self._of(state), lambda: self._make(state))
+        return state.kept.made(self.name, self._of(state), lambda: self._make(state, breathe))
 
 
 def prepare(state: State, breathe: Breathe) -> None:
@@ -40,6 +43,6 @@ def prepare(state: State, breathe: Breathe) -> None:
     for piece, asked_at in tuple(state.kept.asked.items()):
         if state.now < asked_at + LATELY:
             breathe()
-            piece.value(state)
+            piece.value(state, breathe)
         else:
             state.kept.forget(piece)

@@ -11,6 +11,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 
 from controller.protocol import foreign, json_reply, picture, requests, status, tables, topology, wildcards
+from controller.protocol.frames import Message, encode_text
 from controller.protocol.grammar import DENIED, Command, Refusal, Verb, parse
 from controller.protocol.names import device_name, find_map, find_path
 from controller.protocol.pieces import Piece
@@ -23,15 +24,17 @@ from desired.admission import Blacklist
 from desired.config import Config
 from desired.entries import RuleKind
 from desired.model import Verdict
+from observers.breathing import Breathe, breathing
 from observers.snapshot import Alias, ForeignMap, Wwid
 
-Answer = str | Request
+Answer = str | Message | Request
 
 
-def respond(state: State, text: str, *, root: bool) -> Answer:
+def respond(state: State, text: str, *, root: bool) -> str | Request:
     """What to do with a request. `root`: whether its sender is."""
     parsed = understood(text, root=root)
-    return parsed if isinstance(parsed, str) else answer(state, parsed)
+    answered = parsed if isinstance(parsed, str) else answer(state, parsed)
+    return answered.text if isinstance(answered, Message) else answered
 
 
 def understood(text: str, *, root: bool) -> Command | str:
@@ -58,7 +61,7 @@ def answer(state: State, command: Command) -> Answer:
 
 
 Arguments = Mapping[str, str]
-Read = Callable[[State, Arguments], str]
+Read = Callable[[State, Arguments], str | Message]
 Write = Callable[[State, Arguments], Answer]
 
 
@@ -107,7 +110,9 @@ def _paths(state: State, _: Arguments) -> str:
 _PATH_LINES = Piece(
     "lines of paths",
     lambda state: (state.snapshot, state.config, still_rows(state)),
-    lambda state: tables.still_lines(still_rows(state), wildcards.PATH, _other_paths(_foreign(state))),
+    lambda state, breathe: tables.still_lines(
+        still_rows(state), wildcards.PATH, _other_paths(_foreign(state)), breathe=breathe
+    ),
 )
 
 
@@ -125,12 +130,12 @@ def _one_map(state: State, arguments: Arguments) -> str:
     return tables.line_of_table(rows.index(row), arguments["format"], kept_part(rows, wildcards.MAP))
 
 
-def _topology(state: State) -> str:
+def _topology(state: State, breathe: Breathe) -> str:
     paths, others = still_rows(state), _foreign(state)
     theirs = _other_paths(others)
-    widths = topology.columns(paths, least=tables.part_widths(topology.PATH_FORMAT, theirs))
+    widths = topology.columns(breathing(paths, breathe), least=tables.part_widths(topology.PATH_FORMAT, theirs))
     lines = iter(tables.padded_lines(topology.PATH_FORMAT, widths, theirs))
-    ours = topology.topology(map_rows(state, paths), paths, widths)
+    ours = topology.topology(map_rows(state, paths), paths, widths, breathe=breathe)
     return ours + "".join(foreign.tree(each, lines) for each in others)
 
 
@@ -140,7 +145,10 @@ def _of_rows(state: State) -> tuple[object, ...]:
 
 
 _TOPOLOGY = Piece("topology", _of_rows, _topology)
-_MAPS_JSON = Piece("maps json", _of_rows, lambda state: json_reply.maps_json(_maps(state)))
+_MAPS_JSON = Piece(
+    "maps json", _of_rows,
+    lambda state, breathe: Message((encode_text(json_reply.maps_json(_maps(state), breathe=breathe)),)),
+)  # fmt: skip
 
 
 def _map_topology(state: State, arguments: Arguments) -> str:
@@ -168,12 +176,14 @@ def _kept(name: str, say: Callable[[State], str]) -> Read:
     """A reply that takes long to write, and is the same until something is seen, decided or configured otherwise."""
 
     piece = Piece(
-        name, lambda state: (state.snapshot, state.desired, state.config, state.paths, state.others), say
-    )  # fmt: skip
+        name,
+        lambda state: (state.snapshot, state.desired, state.config, state.paths, state.others),
+        lambda state, _: say(state),
+    )
     return lambda state, _: piece(state)
 
 
-_CONFIG = Piece("config", lambda state: (state.config,), status.config)
+_CONFIG = Piece("config", lambda state: (state.config,), lambda state, _: status.config(state))
 
 
 def _key(row: MapRow) -> str:

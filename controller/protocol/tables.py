@@ -19,6 +19,7 @@ from controller.protocol.rows import MapRow, PathRow
 from controller.protocol.texts import Cells
 from controller.protocol.wildcards import Wildcard
 from desired.conf.lexer import byte_length
+from observers.breathing import Breathe, breathing, without_pause
 
 R = TypeVar("R")
 Row = TypeVar("Row", PathRow, MapRow)
@@ -188,15 +189,18 @@ def padded_lines(format_: str, widths: Sequence[int], part_: Part) -> list[str]:
     return [padded_line(format_, widths, cells) for cells in rows]
 
 
-def still_lines(rows: Sequence[PathRow], wildcards: Mapping[str, Wildcard[PathRow]], others: Part) -> list[str]:
+def still_lines(
+    rows: Sequence[PathRow], wildcards: Mapping[str, Wildcard[PathRow]], others: Part, *,
+    breathe: Breathe = without_pause,
+) -> list[str]:  # fmt: skip
     """The lines of `path_table` without their last column. `others`: rows of another kind behind these."""
     if not (rows or others.count):
         return []
     titles = [wildcards[letter].title for letter in letters(PATHS_STILL)]
     least = list(map(max, map(len, titles), part_widths(PATHS_STILL, others)))
-    widths = kept_widths(PATHS_STILL, rows, wildcards, least=least)
+    widths = kept_widths(PATHS_STILL, breathing(rows, breathe), wildcards, least=least)
     lines = [padded_line(PATHS_STILL, widths, titles)]
-    lines += [kept_line(PATHS_STILL, widths, row) for row in rows]
+    lines += [kept_line(PATHS_STILL, widths, row) for row in breathing(rows, breathe)]
     lines += padded_lines(PATHS_STILL, widths, others)
     return lines
 

@@ -9,6 +9,8 @@ from collections.abc import Callable, Hashable
 from operator import is_
 from typing import Any, Protocol, TypeVar
 
+from observers.breathing import Breathe
+
 R = TypeVar("R")
 T = TypeVar("T")
 
@@ -40,7 +42,7 @@ class Remade(Protocol):
 
     name: str
 
-    def value(self, state: Any, /) -> object:
+    def value(self, state: Any, breathe: Breathe, /) -> object:
         """It, of this state."""
 
 

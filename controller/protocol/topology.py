@@ -4,11 +4,12 @@ In: rows. Out: text. Pure. No colours: those are for terminals, and a socket is 
 `controller.protocol.picture`.
 """
 
-from collections.abc import Container, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 
 from controller.protocol.rows import GroupRow, MapRow, PathRow
 from controller.protocol.tables import bare_rows, kept_line, kept_widths, line, part
 from controller.protocol.wildcards import GROUP, MAP, PATH
+from observers.breathing import Breathe, breathing, without_pause
 from observers.dmtable import DevT
 
 PROPERTIES = "size=%S features='%f' hwhandler='%h' wp=%r"
@@ -16,16 +17,18 @@ GROUP_FORMAT = "policy='%s' prio=%p status=%t"
 PATH_FORMAT = "%i %d %D %t %T %o"
 
 
-def columns(paths: Sequence[PathRow], *, least: Sequence[int] = ()) -> tuple[int, ...]:
+def columns(paths: Iterable[PathRow], *, least: Sequence[int] = ()) -> tuple[int, ...]:
     """How wide the columns of paths are where all of these are drawn. `least`: how wide each is in any case."""
     return kept_widths(PATH_FORMAT, paths, PATH, least=least)
 
 
-def topology(maps: Sequence[MapRow], paths: Sequence[PathRow], widths: tuple[int, ...]) -> str:
+def topology(
+    maps: Sequence[MapRow], paths: Sequence[PathRow], widths: tuple[int, ...], *, breathe: Breathe = without_pause
+) -> str:  # fmt: skip
     """The trees of these maps. `paths`: all there are; `widths`: of their columns."""
     known = {row.dev for row in paths}
     found: list[str] = []
-    for each in maps:
+    for each in breathing(maps, breathe):
         found.append(each.texts.text("head", _head, each))
         found.append(each.texts.text(("tree", widths), lambda row: _kept_tree(row, widths, known), each))
     return "".join(found)

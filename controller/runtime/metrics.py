@@ -12,9 +12,11 @@ from functools import partial
 from operator import attrgetter
 
 from actuators.steps import Lost, Outcome, Refused
+from controller.protocol.frames import Message, encode_text
 from controller.protocol.pieces import Piece
 from controller.protocol.rows import MapRow, PathRow, map_rows, still_rows
 from controller.protocol.state import NO_MAP_LINE, Counters, State
+from observers.breathing import Breathe, breathing
 from observers.snapshot import PathState
 
 BOUNDS = (0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0)
@@ -83,28 +85,33 @@ def _family(name: str, kind: str, help_: str, samples: Iterable[str]) -> Iterato
     yield from samples
 
 
-def render(state: State, counts: Counts) -> str:
+def render(state: State, counts: Counts) -> Message:
     """All metrics, ended as the format wants it."""
-    paths = still_rows(state)
-    growing = _queue_times(map_rows(state, paths), state.now)
-    return "\n".join([_OF_MAPS(state), *growing, _OF_PATHS(state), *_loop(state, counts), "# EOF", ""])
+    growing = _queue_times(map_rows(state, still_rows(state)), state.now)
+    return Message([_OF_MAPS(state), _lines(growing), _OF_PATHS(state), _lines(_loop(state, counts)), b"# EOF\n"])
 
 
-def _paths(paths: Iterable[PathRow]) -> Iterator[str]:
+def _lines(samples: Iterable[str]) -> bytes:
+    return encode_text("".join([f"{each}\n" for each in samples]))
+
+
+def _paths(paths: Iterable[PathRow], breathe: Breathe) -> Iterator[str]:
     members = [row for row in paths if row.map is not None and row.path is not None]
     yield from _family(
         "mpath_path_state", "stateset", "What the checker found, of paths that are in a map.",
-        (row.texts.text("state samples", _states, row) for row in members),
+        (row.texts.text("state samples", _states, row) for row in breathing(members, breathe)),
     )  # fmt: skip
     yield from _family(
         "mpath_path_failures", "counter", "How often a path failed.",
-        (row.texts.text(("failures", row.line.failures), _failures, row) for row in members),
+        (row.texts.text(("failures", row.line.failures), _failures, row) for row in breathing(members, breathe)),
     )  # fmt: skip
 
 
 _OF_PATHS = Piece(
-    "samples of paths", lambda state: (still_rows(state),), lambda state: "\n".join(_paths(still_rows(state)))
-)  # fmt: skip
+    "samples of paths",
+    lambda state: (still_rows(state),),
+    lambda state, breathe: _lines(_paths(still_rows(state), breathe)),
+)
 
 
 def _states(row: PathRow) -> str:
@@ -130,15 +137,15 @@ _SHOWN = (
 """The states that last; the others are kept as one of these."""
 
 
-def _maps(maps: Sequence[MapRow]) -> Iterator[str]:
+def _maps(maps: Sequence[MapRow], breathe: Breathe) -> Iterator[str]:
     live = [row for row in maps if row.map.table is not None]
     yield from _family(
         "mpath_map_paths", "gauge", "Paths of a map, and those of them that can take I/O.",
-        (row.texts.text("path samples", _counted, row) for row in live),
+        (row.texts.text("path samples", _counted, row) for row in breathing(live, breathe)),
     )  # fmt: skip
     yield from _family(
         "mpath_map_queueing", "gauge", "1 while I/O waits for want of a path instead of failing.",
-        (row.texts.text("queueing sample", _queueing, row) for row in live),
+        (row.texts.text("queueing sample", _queueing, row) for row in breathing(live, breathe)),
     )  # fmt: skip
     yield from _family(
         "mpath_map_suspended", "gauge", "1 while a map is suspended, so that all its I/O waits.",
@@ -152,13 +159,14 @@ def _maps(maps: Sequence[MapRow]) -> Iterator[str]:
         ("mpath_map_failures", "failures", "How often queueing came to its end."),
     ):
         make = partial(_counter, name, attrgetter(attribute))
-        yield from _family(name, "counter", help_, (row.texts.text(name, make, row) for row in known))
+        samples = (row.texts.text(name, make, row) for row in breathing(known, breathe))
+        yield from _family(name, "counter", help_, samples)
 
 
 _OF_MAPS = Piece(
     "samples of maps",
     lambda state: (map_rows(state, still_rows(state)),),
-    lambda state: "\n".join(_maps(map_rows(state, still_rows(state)))),
+    lambda state, breathe: _lines(_maps(map_rows(state, still_rows(state)), breathe)),
 )
 
 

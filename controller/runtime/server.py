@@ -26,7 +26,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from operator import itemgetter
 
-from controller.protocol.frames import Connection, Phase, Request
+from controller.protocol.frames import Connection, Message, Phase, Request
 from controller.runtime.turns import Turns
 
 PLACES = 1024
@@ -257,10 +257,10 @@ class Server:
         if request is not None and client is not None:
             self._on_asked(Asked(number, request.ticket, client.uid, request.text))
 
-    def reply(self, asked: Asked, text: str, *, last: bool = False) -> None:
+    def reply(self, asked: Asked, reply: str | Message, *, last: bool = False) -> None:
         """The answer to a request; nothing happens when its client has gone or it came too late."""
         client = self._clients.get(asked.client)
-        if client is not None and client.connection.answer(asked.ticket, text, now=self._clock(), last=last):
+        if client is not None and client.connection.answer(asked.ticket, reply, now=self._clock(), last=last):
             self._write(asked.client)
 
     def _write(self, number: int) -> None:

@@ -19,6 +19,7 @@ from typing import Any, Protocol
 
 from actuators.apply import apply
 from controller.protocol import replies, requests
+from controller.protocol.frames import Message
 from controller.protocol.grammar import Command
 from controller.protocol.requests import Result
 from controller.protocol.state import DaemonLine, DaemonState, State
@@ -282,7 +283,7 @@ class Service:
     def _answer(self, server: Server, asked: Asked, now: float) -> None:
         command = replies.understood(asked.text, root=asked.uid == 0)
         answer = command if isinstance(command, str) else replies.answer(self._state_for(command, now), command)
-        if isinstance(answer, str):
+        if isinstance(answer, str | Message):
             server.reply(asked, answer)
             return
         if self.breaths.drawn and not isinstance(answer, _ONLY_LOOKS):
@@ -309,7 +310,7 @@ class Service:
         server.reply(asked, Result.DONE, last=True)
 
     def _execute(
-        self, request: requests.Request, reply: Callable[[str], None], quit_: Callable[[], None], now: float
+        self, request: requests.Request, reply: Callable[[str | Message], None], quit_: Callable[[], None], now: float
     ) -> None:
         match request:
             case requests.Quit():

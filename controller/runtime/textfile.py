@@ -45,7 +45,7 @@ class Textfile:
         self._service.executor.call(_KEY, lambda: self._write(state, counts), self._written, limit=_LIMIT)
 
     def _write(self, state: State, counts: Counts) -> None:
-        text = as_prometheus(metrics.render(state, counts))
+        text = as_prometheus(metrics.render(state, counts).text)
         self._host.replace_file(self._file, text.encode("utf-8", "backslashreplace"), mode=MODE)
 
     def _written(self, finished: Finished) -> None:

@@ -11,7 +11,7 @@ from controller.protocol.rows import map_rows, still_rows
 from controller.protocol.state import Action, Counters, State
 from controller.protocol.texts import Kept
 from controller.protocol.wildcards import MAPS, PATHS
-from observers.breathing import without_pause
+from observers.breathing import Breathe, without_pause
 from observers.dmtable import DevT
 from observers.snapshot import Alias, Alua, PathState
 from tests.protocol.test_wildcards import CHANGED, KNOWN
@@ -145,7 +145,8 @@ def counted(state: State) -> tuple[Piece[int], list[int]]:
     """A piece of a snapshot, and how often it was made."""
     calls: list[int] = []
 
-    def make(_: State) -> int:
+    def make(_: State, breathe: Breathe) -> int:
+        breathe()
         calls.append(1)
         return len(calls)
 
@@ -161,6 +162,18 @@ def test_a_piece_that_was_asked_for_lately_is_made_before_somebody_asks_again() 
     assert len(calls) == 2
     assert piece(other) == 2
     assert len(calls) == 2
+
+
+@pytest.mark.parametrize("command", ["show paths", "show topology", "show maps json"])
+def test_others_are_served_while_a_long_piece_is_made(command: str) -> None:
+    state = cold(world())
+    said(state, command)
+    other = cold(replace(state, snapshot=replace(state.snapshot)))
+    other.kept.asked.update(state.kept.asked)
+    maps = map_rows(other, still_rows(other))
+    breaths: list[int] = []
+    prepare(other, lambda: breaths.append(1))
+    assert len(breaths) > len(maps)
 
 
 def test_a_piece_that_nobody_asks_for_is_not_made_again() -> None:

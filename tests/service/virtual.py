@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+from controller.protocol.frames import Message
 from controller.reconcile.md import INTERVAL
 from controller.runtime import configuring, cycle
 from controller.runtime.events import Event
@@ -32,8 +33,9 @@ class Answers:
         self.in_breath: Callable[[float], None] | None = None
         """What clients do whenever they are served in the midst of something else."""
 
-    def reply(self, asked: Asked, text: str, *, last: bool = False) -> None:
+    def reply(self, asked: Asked, reply: str | Message, *, last: bool = False) -> None:
         """See `Server.reply`."""
+        text = reply.text if isinstance(reply, Message) else reply
         self.replies[asked.ticket] = text + ("<end>" if last else "")
 
     def fileno(self) -> int:
