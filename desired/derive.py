@@ -49,7 +49,7 @@ def derive(
 
     Without one no map queues when it has no path (unless queue_without_daemon says so), for nobody would end that.
     """
-    known = observe(snapshot)
+    known = observe(snapshot, breathe)
     breathe()
     if known.no_configuration:
         return _untouched(config, snapshot, known)

@@ -3,9 +3,10 @@
 In: a `Snapshot`. Out: indexes over it. Pure; adds no meaning beyond "which", and must never take a gap for an absence.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from observers.breathing import Breathe, breathing, without_pause
 from observers.dmtable import DevT
 from observers.snapshot import MPATH_PREFIX, DeviceName, Gap, Map, Path, Snapshot, Wwid
 
@@ -33,20 +34,25 @@ class Observed:
     unseen: str
 
 
-def observe(snapshot: Snapshot) -> Observed:
+def observe(snapshot: Snapshot, breathe: Breathe = without_pause) -> Observed:
     """The indexes over a snapshot."""
     names: dict[str, Wwid | None] = {device.name: None for device in snapshot.other_devices}
-    names |= {each.name: each.wwid for each in snapshot.maps}
+    names |= {each.name: each.wwid for each in breathing(snapshot.maps, breathe)}
+    members = {dev: each for each in breathing(snapshot.maps, breathe) for dev in _devices(each)}
     files = {gap.subject: gap.reason for gap in snapshot.gaps if gap.subject.startswith("/")}
     return Observed(
-        maps={each.wwid: each for each in snapshot.maps if each.uuid.startswith(MPATH_PREFIX)},
-        members={dev: each for each in snapshot.maps if each.table is not None for dev in each.table.devices},
+        maps={each.wwid: each for each in breathing(snapshot.maps, breathe) if each.uuid.startswith(MPATH_PREFIX)},
+        members=members,
         names=names,
         excuses=_excuses(snapshot.gaps),
         no_bindings=next((why for what, why in files.items() if what.endswith("/bindings")), ""),
         no_configuration="; ".join(f"{what}: {why}" for what, why in files.items() if not what.endswith(_STATE_FILES)),
         unseen=_unseen(snapshot, set(names)),
     )
+
+
+def _devices(live: Map) -> Iterable[DevT]:
+    return live.table.devices if live.table is not None else ()
 
 
 def _excuses(gaps: tuple[Gap, ...]) -> dict[DeviceName, str]:

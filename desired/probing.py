@@ -17,6 +17,7 @@ from desired.precedence import Layers
 from desired.selection import RDAC_PAGE, PathProfile, PathTraits, array_checker, path_profile, traits_of
 from desired.values import VpdVendor
 from observers import identity_3par
+from observers.breathing import Breathe, without_pause
 from observers.checkers import rdac
 from observers.errors import ConfigError
 from observers.probe import WITH_IDENTITY, Probe, Probing, by_bus
@@ -30,8 +31,11 @@ class Prober:
     """Says what to ask the device of a path; remembers what is the same for many. `everything`: also of blacklisted
     devices, for who wants to know what another configuration would make of them."""
 
-    def __init__(self, config: Config, snapshot: Snapshot, *, everything: bool = False) -> None:
-        known = observe(snapshot)
+    def __init__(
+        self, config: Config, snapshot: Snapshot, *, everything: bool = False, breathe: Breathe = without_pause
+    ) -> None:  # fmt: skip
+        known = observe(snapshot, breathe)
+        breathe()
         self._members = known.members
         self.identifier = Identifier(config, known)
         """Who the devices are."""

@@ -242,4 +242,4 @@ def show_topology(options: argparse.Namespace) -> int:
 
 def _maps_as_json(decision: cycle.Decision) -> str:
     state = state_of(decision.snapshot, decision.desired, config_in(decision.snapshot), {})
-    return json_reply.maps_json(map_rows(state, path_rows(state)))
+    return "".join(json_reply.maps_json(map_rows(state, path_rows(state))))

@@ -62,9 +62,9 @@ class Message:
     __slots__ = ("data",)
 
     def __init__(self, parts: Sequence[bytes]) -> None:
-        if any(b"\0" in part for part in parts):
-            parts = (b"".join(parts).partition(b"\0")[0],)
-        self.data = b"".join((_LENGTH.pack(sum(map(len, parts)) + 1), *parts, b"\0"))
+        data = b"".join((_LENGTH.pack(sum(map(len, parts)) + 1), *parts, b"\0"))
+        end = data.index(b"\0", LENGTH_BYTES) + 1
+        self.data = data if end == len(data) else _LENGTH.pack(end - LENGTH_BYTES) + data[LENGTH_BYTES:end]
 
     @property
     def text(self) -> str:

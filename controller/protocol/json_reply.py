@@ -7,11 +7,10 @@ at -1.
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from controller.protocol.rows import GroupRow, MapRow, PathRow
 from controller.protocol.wildcards import GROUP, MAP, PATH
-from observers.breathing import Breathe, breathing, without_pause
 
 _HEADER = '{\n   "major_version": 0,\n   "minor_version": 1,\n'
 
@@ -49,10 +48,14 @@ _FORBIDDEN = re.compile(r'[\x00-\x1f"\\\ud800-\udfff]')
 _REPLACEMENT = "\ufffd"
 
 
-def maps_json(maps: Sequence[MapRow], *, breathe: Breathe = without_pause) -> str:
-    """The reply to `show maps json`."""
-    items = [row.texts.text("json", _map, row) for row in breathing(maps, breathe)]
-    return f'{_HEADER}   "maps": [{_items(items, "   ")}]\n}}\n'
+def maps_json(maps: Iterable[MapRow]) -> Iterator[str]:
+    """The reply to `show maps json`, in parts."""
+    yield f'{_HEADER}   "maps": ['
+    for number, row in enumerate(maps):
+        yield "," if number else ""
+        yield row.texts.text("json", _map, row)
+        yield "   }"
+    yield "]\n}\n"
 
 
 def map_json(row: MapRow) -> str:

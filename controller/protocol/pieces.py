@@ -15,6 +15,9 @@ from observers.breathing import Breathe, without_pause
 
 T = TypeVar("T")
 
+MOST = 32
+"""Pieces that are made ahead: who asks for ever other ones has them made when they are asked for."""
+
 LATELY = 2.0
 """Seconds for which somebody who asked is expected to ask again."""
 
@@ -30,7 +33,10 @@ class Piece(Generic[T]):
 
     def __call__(self, state: State) -> T:
         """It, for a reply."""
-        state.kept.asked[self] = state.now
+        asked = state.kept.asked
+        if self not in asked and len(asked) >= MOST:
+            return self._make(state, without_pause)
+        asked[self] = state.now
         return self.value(state, without_pause)
 
     def value(self, state: State, breathe: Breathe) -> T:
@@ -46,3 +52,4 @@ def prepare(state: State, breathe: Breathe) -> None:
             piece.value(state, breathe)
         else:
             state.kept.forget(piece)
+    breathe()

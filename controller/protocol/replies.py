@@ -9,6 +9,7 @@ the second a `Request`, or a reply when it is known already that it can't be don
 
 import re
 from collections.abc import Callable, Iterable, Mapping
+from functools import lru_cache
 
 from controller.protocol import foreign, json_reply, picture, requests, status, tables, topology, wildcards
 from controller.protocol.frames import Message, encode_text
@@ -28,6 +29,9 @@ from observers.breathing import Breathe, breathing
 from observers.snapshot import Alias, ForeignMap, Wwid
 
 Answer = str | Message | Request
+
+FORMATS = 16
+"""Formats of paths and of maps that are known again."""
 
 
 def respond(state: State, text: str, *, root: bool) -> str | Request:
@@ -90,16 +94,36 @@ def _other_paths(others: Iterable[ForeignMap]) -> Part:
     return part([path for each in others for path in each.paths], foreign.PATH)
 
 
-def _all_maps(state: State) -> tuple[Part, Part]:
-    return kept_part(_maps(state), wildcards.MAP), part(_foreign(state), foreign.MAP)
-
-
 def _path_table(state: State, format_: str, *, raw: bool = False) -> str:
-    return tables.table(format_, *_all_paths(state), raw=raw)
+    if tables.PATHS_FLEETING in tables.letters(format_):
+        return tables.table(format_, *_all_paths(state), raw=raw)
+    return _still_paths(format_, raw=raw)(state)
 
 
 def _map_table(state: State, format_: str, *, raw: bool = False) -> str:
-    return tables.table(format_, *_all_maps(state), raw=raw)
+    return _maps_in(format_, raw=raw)(state)
+
+
+@lru_cache(maxsize=FORMATS)
+def _still_paths(format_: str, *, raw: bool) -> Piece[str]:
+    """A table of paths of which nothing changes with time."""
+
+    def make(state: State, breathe: Breathe) -> str:
+        ours = kept_part(still_rows(state), wildcards.PATH, breathe=breathe)
+        return tables.table(format_, ours, _other_paths(_foreign(state)), raw=raw)
+
+    return Piece(f"paths {raw} {format_}", lambda state: (state.snapshot, state.config, still_rows(state)), make)
+
+
+@lru_cache(maxsize=FORMATS)
+def _maps_in(format_: str, *, raw: bool) -> Piece[str]:
+    """A table of maps."""
+
+    def make(state: State, breathe: Breathe) -> str:
+        ours = kept_part(_maps(state), wildcards.MAP, breathe=breathe)
+        return tables.table(format_, ours, part(_foreign(state), foreign.MAP), raw=raw)
+
+    return Piece(f"maps {raw} {format_}", _of_rows, make)
 
 
 def _paths(state: State, _: Arguments) -> str:
@@ -145,10 +169,13 @@ def _of_rows(state: State) -> tuple[object, ...]:
 
 
 _TOPOLOGY = Piece("topology", _of_rows, _topology)
-_MAPS_JSON = Piece(
-    "maps json", _of_rows,
-    lambda state, breathe: Message((encode_text(json_reply.maps_json(_maps(state), breathe=breathe)),)),
-)  # fmt: skip
+
+
+def _maps_json(state: State, breathe: Breathe) -> Message:
+    return Message([encode_text(part) for part in json_reply.maps_json(breathing(_maps(state), breathe))])
+
+
+_MAPS_JSON = Piece("maps json", _of_rows, _maps_json)
 
 
 def _map_topology(state: State, arguments: Arguments) -> str:

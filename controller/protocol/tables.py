@@ -88,7 +88,8 @@ def part(rows: Sequence[R], wildcards: Mapping[str, Wildcard[R]]) -> Part:
 
 
 def kept_part(
-    rows: Sequence[Row], wildcards: Mapping[str, Wildcard[Row]], *, ticks: Callable[[], Sequence[int]] | None = None
+    rows: Sequence[Row], wildcards: Mapping[str, Wildcard[Row]], *, ticks: Callable[[], Sequence[int]] | None = None,
+    breathe: Breathe = without_pause,
 ) -> Part:  # fmt: skip
     """The same of rows that have `Texts`. `ticks`: seconds until the next check of each, as of now."""
 
@@ -96,7 +97,7 @@ def kept_part(
         make, at = wildcards[letter].text, wildcards[letter].at
         if at is not None:
             return list(map(make, rows) if ticks is None else map(at, rows, ticks()))
-        return [row.texts.known.get(letter) or row.texts.text(letter, make, row) for row in rows]
+        return [row.texts.known.get(letter) or row.texts.text(letter, make, row) for row in breathing(rows, breathe)]
 
     return Part(len(rows), {letter: each.title for letter, each in wildcards.items()}, cells)
 

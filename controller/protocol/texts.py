@@ -9,7 +9,7 @@ from collections.abc import Callable, Hashable
 from operator import is_
 from typing import Any, Protocol, TypeVar
 
-from observers.breathing import Breathe
+from observers.breathing import Breathe, without_pause
 
 R = TypeVar("R")
 T = TypeVar("T")
@@ -84,9 +84,16 @@ class Kept:
         self.asked.pop(what, None)
         self._made.pop(what.name, None)
 
-    def replaced(self) -> None:
-        """The last state is shown now, and no other one any more."""
+    def replaced(self, breathe: Breathe = without_pause) -> None:
+        """The last state is shown now, and no other one any more: what is left of it goes a little at a time."""
+        gone = [each for known in self._made.values() for of, value in known[1:] for each in (*of, value)]
         self._made = {what: known[:1] for what, known in self._made.items()}
+        rows = [row for each in gone if isinstance(each, list | tuple) for row in each]
+        rows += [row for each in gone if isinstance(each, dict) for row in each.values()]
+        gone.clear()
+        while rows:
+            breathe()
+            del rows[-_FEW:]
 
     def make_room(self, count: int) -> None:
         """There are so many rows; when more than twice as many are kept, most of them came and went."""

@@ -121,12 +121,8 @@ def without_device(memory: Memory, dev: DevT) -> Memory:
     return replace(memory, maps={**memory.maps, **changed}) if changed else memory
 
 
-def configured(memory: Memory) -> Memory:
-    """The memory when the configuration was read again."""
-    return replace(memory, maps={wwid: _asked_anew(each) for wwid, each in memory.maps.items()})
-
-
-def _asked_anew(memory: MapMemory) -> MapMemory:
+def configured(memory: MapMemory) -> MapMemory:
+    """The memory of a map when the configuration was read again."""
     reservation = asked_anew(memory.reservation)
     return memory if reservation is memory.reservation else replace(memory, reservation=reservation)
 

@@ -164,10 +164,10 @@ def restore_queueing(memory: Memory, wwids: Iterable[Wwid]) -> Memory:
     return replace(memory, maps={**memory.maps, **changed})
 
 
-def configured(memory: Memory) -> Memory:
+def configured(memory: Memory, breathe: Breathe = without_pause) -> Memory:
     """The memory when the configuration was read again."""
-    asked = reservations.configured(memory)
-    return replace(asked, maps={wwid: waiting.settled(each) for wwid, each in asked.maps.items()})
+    maps = breathing(memory.maps.items(), breathe)
+    return replace(memory, maps={wwid: waiting.settled(reservations.configured(each)) for wwid, each in maps})
 
 
 def asked_for(memory: Memory, wwid: Wwid) -> Memory:

@@ -90,7 +90,8 @@ class Checks:
         """Another configuration: what to ask is chosen anew."""
         snapshot = self._world.snapshot(_as_it_is, breathe=breathe)
         breathe()
-        prober = Prober(config, snapshot)
+        prober = Prober(config, snapshot, breathe=breathe)
+        breathe()
         self._questions.choose_by(prober)
         self._judge.by(prober.identifier)
 

@@ -88,11 +88,11 @@ def _family(name: str, kind: str, help_: str, samples: Iterable[str]) -> Iterato
 def render(state: State, counts: Counts) -> Message:
     """All metrics, ended as the format wants it."""
     growing = _queue_times(map_rows(state, still_rows(state)), state.now)
-    return Message([_OF_MAPS(state), _lines(growing), _OF_PATHS(state), _lines(_loop(state, counts)), b"# EOF\n"])
+    return Message((_OF_MAPS(state), _lines(growing), _OF_PATHS(state), _lines(_loop(state, counts)), b"# EOF\n"))
 
 
 def _lines(samples: Iterable[str]) -> bytes:
-    return encode_text("".join([f"{each}\n" for each in samples]))
+    return b"".join([encode_text(f"{each}\n") for each in samples])
 
 
 def _paths(paths: Iterable[PathRow], breathe: Breathe) -> Iterator[str]:

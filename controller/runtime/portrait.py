@@ -127,16 +127,18 @@ class Portraitist:
         decider, state = self._decider, self._state
         second = int(now) if any(map(_runs, decider.memory.maps.values())) else 0
         key = _Key(self._world.generation, decider.changes, second, decider.config, decider.orders)
-        if state is None or not key.same(self._key):
+        known = key.same(self._key)
+        if state is None or not known:
             began, self._making = self._clock(), True
             try:
                 state, self._key = self._made(daemon, now, breathe), key
             finally:
                 self._making = False
             self._took = max(self._clock() - began, _FADES * self._took)
-            self._texts.replaced()
         self._state = state = replace(state, observed_at=self._world.looked_at)
         self._current_at = now
+        if not known:  # to forget the one before takes its time as well
+            self._texts.replaced(breathe)
         return state
 
     def _made(self, daemon: DaemonLine, now: float, breathe: Breathe) -> State:

@@ -2,10 +2,9 @@
 
 Theory of operation. Values of the daemon hardly ever form cycles, and those that don't are gone as soon as nobody has
 them. To look for those that do, Python stops whenever enough values were made, and looks at more of them the longer
-it has not: at a thousand paths for 0.1 s, while clients wait. So that is turned off (`resident.prepare`), and done
-here. Between two turns, when `YOUNG` values came to stay, it looks at these alone, which takes about a millisecond. It
-looks at all of them every `EVERY` seconds, or `LATEST` after many times the former, when nobody has asked for a while:
-memory is bounded, whatever happens.
+it has not: at a thousand paths for 0.1 s, while clients wait. So that is turned off (`resident.prepare`), and done here
+every `EVERY` seconds when nobody has asked for a while; or between two turns when `MANY` values came to stay: memory is
+bounded, whatever happens.
 
 In: when somebody asked. Out: garbage collected. It must never collect where Python itself does.
 """
@@ -19,11 +18,9 @@ EVERY = 600.0
 QUIET, LATEST = 2.0, 60.0
 """Seconds for which nobody should have asked; and after which it is done though somebody does."""
 
-YOUNG = 5_000
-"""Values that are there and were not after the last look at the young ones."""
-
-OFTEN = 20
-"""Looks at the young ones, each of which leaves some that are there to stay: about 10 MiB in all."""
+MANY = 500_000
+"""Values that are there and were not after the last collection: about 50 MiB. The first state of some thousand paths is
+fewer."""
 
 
 class Tidying:
@@ -42,16 +39,12 @@ class Tidying:
         """When to collect next, a time that is over: at once; None: Python does it."""
         if gc.isenabled():
             return None
-        young, looks, _ = gc.get_count()
-        if young >= YOUNG:
+        at = self._last + EVERY
+        if gc.get_count()[0] >= MANY:
             return 0.0
-        at = self._last + (EVERY if looks < OFTEN else LATEST)
         return min(max(at, self._asked_at + QUIET), at + LATEST)
 
     def turn(self, _now: float) -> None:
         """Collect. The time that it takes does not count."""
-        if gc.get_count()[0] >= YOUNG:
-            gc.collect(0)
-            return
         gc.collect()
         self._last = self._clock()

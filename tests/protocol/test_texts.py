@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from controller.protocol.pieces import LATELY, Piece, prepare
+from controller.protocol.pieces import LATELY, MOST, Piece, prepare
 from controller.protocol.rows import map_rows, still_rows
 from controller.protocol.state import Action, Counters, State
 from controller.protocol.texts import Kept
@@ -141,7 +141,7 @@ def test_what_counts_down_is_made_once_a_second(warm: State) -> None:
     same_as_cold(later)
 
 
-def counted(state: State) -> tuple[Piece[int], list[int]]:
+def counted(name: str = "a piece") -> tuple[Piece[int], list[int]]:
     """A piece of a snapshot, and how often it was made."""
     calls: list[int] = []
 
@@ -150,12 +150,12 @@ def counted(state: State) -> tuple[Piece[int], list[int]]:
         calls.append(1)
         return len(calls)
 
-    return Piece("a piece", lambda state: (state.snapshot,), make), calls
+    return Piece(name, lambda state: (state.snapshot,), make), calls
 
 
 def test_a_piece_that_was_asked_for_lately_is_made_before_somebody_asks_again() -> None:
     state = cold(world())
-    piece, calls = counted(state)
+    piece, calls = counted()
     assert piece(state) == piece(state) == 1
     other = replace(state, snapshot=replace(state.snapshot))
     prepare(other, without_pause)
@@ -164,7 +164,9 @@ def test_a_piece_that_was_asked_for_lately_is_made_before_somebody_asks_again() 
     assert len(calls) == 2
 
 
-@pytest.mark.parametrize("command", ["show paths", "show topology", "show maps json"])
+@pytest.mark.parametrize(
+    "command", ["show paths", "show topology", "show maps json", "show maps", "show paths raw format %d"]
+)
 def test_others_are_served_while_a_long_piece_is_made(command: str) -> None:
     state = cold(world())
     said(state, command)
@@ -176,9 +178,27 @@ def test_others_are_served_while_a_long_piece_is_made(command: str) -> None:
     assert len(breaths) > len(maps)
 
 
+def test_who_asks_for_ever_other_pieces_has_few_of_them_made_ahead() -> None:
+    state = cold(world())
+    asked = [counted(f"piece {number}") for number in range(2 * MOST)]
+    for piece, _ in asked:
+        assert piece(state) == 1
+    assert len(state.kept.asked) == MOST
+    prepare(replace(state, snapshot=replace(state.snapshot)), without_pause)
+    assert sum(len(calls) for _, calls in asked) == 3 * MOST
+    prepare(replace(state, now=state.now + LATELY), without_pause)
+    assert not state.kept.asked
+
+
+def test_a_format_that_shows_the_time_is_not_kept() -> None:
+    state = cold(world())
+    before = said(state, 'show paths format "%d %C"')
+    assert said(replace(state, now=state.now + 2), 'show paths format "%d %C"') != before
+
+
 def test_a_piece_that_nobody_asks_for_is_not_made_again() -> None:
     state = cold(world())
-    piece, calls = counted(state)
+    piece, calls = counted()
     piece(state)
     other = replace(state, snapshot=replace(state.snapshot), now=state.now + LATELY)
     prepare(other, without_pause)

@@ -63,34 +63,14 @@ def test_it_does_not_wait_for_ever(time: Time) -> None:
     assert tidy.due() == 1000.0 + EVERY + LATEST
 
 
-def test_what_is_young_is_looked_at_alone_and_soon_when_there_is_much(time: Time) -> None:
-    old, tidy = Ring(), Tidying(lambda: time.now)
-    gc.collect()
-    del old
+def test_it_does_not_wait_when_there_is_much(time: Time, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tidying, "MANY", gc.get_count()[0] + 1000)
+    tidy = Tidying(lambda: time.now)
     tidy.asked(time.now)
     assert tidy.due() == 1000.0 + EVERY
-    kept = [[each] for each in range(tidying.YOUNG)]
-    Ring()
-    assert rings() == 2
+    kept = [[each] for each in range(2000)]
     assert tidy.due() == 0.0
     tidy.turn(time.now)
-    assert rings() == 1
-    assert tidy.due() == 1000.0 + EVERY, len(kept)
-
-
-def test_everything_is_looked_at_sooner_when_much_came_to_stay(time: Time) -> None:
-    old, tidy = Ring(), Tidying(lambda: time.now)
-    gc.collect()
-    del old
-    kept = []
-    for _ in range(tidying.OFTEN):
-        kept.append([[each] for each in range(tidying.YOUNG)])
-        tidy.turn(time.now)
-    assert rings() == 1
-    tidy.asked(time.now)
-    assert tidy.due() == 1000.0 + LATEST
-    tidy.turn(time.now)
-    assert rings() == 0
     assert tidy.due() == 1000.0 + EVERY, len(kept)
 
 
