@@ -181,7 +181,14 @@ _MAPS_JSON = Piece("maps json", _of_rows, _maps_json)
 def _map_topology(state: State, arguments: Arguments) -> str:
     paths = still_rows(state)
     row = find_map(map_rows(state, paths), arguments["map"])
-    return topology.topology([row], paths, topology.columns(paths)) if row else Result.NOT_FOUND
+    return topology.topology([row], paths, _COLUMNS(state)) if row else Result.NOT_FOUND
+
+
+_COLUMNS = Piece(
+    "columns of paths",
+    lambda state: (still_rows(state),),
+    lambda state, breathe: topology.columns(breathing(still_rows(state), breathe)),
+)
 
 
 def _map_json(state: State, arguments: Arguments) -> str:
