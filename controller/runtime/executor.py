@@ -110,15 +110,10 @@ class Executor(Hands):
             case requests.ResizeMap():
                 self._resize(live, reply, now)
             case requests.UnsetMarginals():
-                self._paths.unmark_all(wwid)
-                self._decided(wwid, reply, now)
+                self._paths.unmark_all(wwid, reply, now)
             case _:
                 return False
         return True
-
-    def _decided(self, wwid: Wwid, reply: Reply, now: float) -> None:
-        self.reconciler.decide_on([wwid], now=now)
-        self.at_rest([wwid], lambda: Result.DONE, reply)
 
     def _reload(self, wwid: Wwid, reply: Reply, now: float) -> None:
         """Load a map's table once more; the plan decides when, and whether it may."""

@@ -9,6 +9,9 @@ last path of a map that is in use is no such case: it stays.
 In: requests. Out: replies. It must never wait.
 """
 
+from collections.abc import Iterable
+from dataclasses import replace
+
 from actuators.steps import FailPath as FailStep
 from actuators.steps import Lost, MapRef, Outcome, Refused, ReloadMap
 from actuators.steps import ReinstatePath as ReinstateStep
@@ -59,12 +62,12 @@ class PathOrders:
             case requests.FailPath() | requests.ReinstatePath():
                 self._use(request, reply, now)
             case _:
-                self._mark(request, reply, now)
+                marginal, wwids = isinstance(request, requests.SetMarginal), [request.map] if request.map else []
+                self._mark([request.path], wwids, reply, now, marginal=marginal)
 
-    def unmark_all(self, wwid: Wwid) -> None:
-        """No path of a map is marginal by command."""
-        for name in self._decider.names_of(wwid):
-            self._marked(name, marginal=False)
+    def unmark_all(self, wwid: Wwid, reply: Reply, now: float) -> None:
+        """No path of a map is marginal."""
+        self._mark(self._decider.names_of(wwid), [wwid], reply, now, marginal=False)
 
     # ---- using it
 
@@ -93,15 +96,38 @@ class PathOrders:
         self._reconciler.decide_on(wwids, now=now)
         self._hands.at_rest(wwids, lambda: Result.DONE, reply)
 
-    def _mark(self, request: requests.PathRequest, reply: Reply, now: float) -> None:
-        self._marked(request.path, marginal=isinstance(request, requests.SetMarginal))
-        self._decided(request, reply, now)
+    def _mark(
+        self, names: Iterable[DeviceName], wwids: list[Wwid], reply: Reply, now: float, *, marginal: bool
+    ) -> None:  # fmt: skip
+        before = {name: self._marked(name, marginal=marginal) for name in names}
+        attempts = [self._hands.attempt(wwid) for wwid in wwids]
 
-    def _marked(self, name: DeviceName, *, marginal: bool) -> None:
+        def text() -> str:
+            if not any(attempt.loaded is False for attempt in attempts):
+                return Result.DONE
+            for name, marks in before.items():
+                self._mark_again(name, marks)
+            self._reconciler.decide_on(wwids, now=self._hands.clock())
+            return Result.FAILED
+
+        self._reconciler.decide_on(wwids, now=now)
+        self._hands.at_rest(wwids, text, reply)
+
+    def _marked(self, name: DeviceName, *, marginal: bool) -> frozenset[Mark]:
+        """Mark a path, or unmark it; its marks before."""
+        path = self._world.path(name)
+        memory = self._checks.memory(path) if path is not None else None
+        if path is None or memory is None:
+            return frozenset()
+        self._checks.remember(path, health.marked(memory, Mark.COMMAND, marginal=marginal))
+        return memory.marks
+
+    def _mark_again(self, name: DeviceName, marks: frozenset[Mark]) -> None:
+        """A path has these marks, as it had before."""
         path = self._world.path(name)
         memory = self._checks.memory(path) if path is not None else None
         if path is not None and memory is not None:
-            self._checks.remember(path, health.marked(memory, Mark.COMMAND, marginal=marginal))
+            self._checks.remember(path, replace(memory, marks=marks))
 
     def _live(self, wwid: Wwid | None) -> Map | None:
         return self._world.maps.get(map_uuid(wwid)) if wwid is not None else None

@@ -57,6 +57,27 @@ def test_a_path_that_the_kernel_does_not_fail_stays_in_use(daemon: Virtual) -> N
     assert daemon.active("data")["sda"]
 
 
+@pytest.mark.parametrize("command", ["setmarginal path sda", "unsetmarginal path sda", "unsetmarginal map data"])
+def test_a_path_whose_map_the_kernel_does_not_load_is_as_marginal_as_it_was(command: str) -> None:
+    daemon = Virtual(host=san(config=CONFIG.replace("defaults {", "defaults {\n\tmarginal_pathgroups on")))
+    daemon.settled()
+    daemon.live(10)
+    if command.startswith("unset"):
+        assert daemon.ask("setmarginal path sda") == "ok\n"
+    before, table = daemon.ask('show paths raw format "%d %M"'), daemon.map("data")
+    refuse(daemon, "DM_TABLE_LOAD")
+    assert daemon.ask(command) == "fail\n"
+    daemon.host.faults.clear()
+    daemon.live(120)
+    assert daemon.ask('show paths raw format "%d %M"') == before
+    live = daemon.map("data")
+    assert live is not None
+    assert table is not None
+    assert live.table == table.table
+    assert daemon.ask(command) == "ok\n"
+    assert daemon.ask('show paths raw format "%d %M"') != before
+
+
 def test_a_path_that_the_kernel_does_not_reinstate_stays_failed_by_command(daemon: Virtual) -> None:
     assert daemon.ask("fail path sda") == "ok\n"
     refuse(daemon, "DM_TARGET_MSG")
