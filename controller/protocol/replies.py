@@ -8,30 +8,25 @@ the second a `Request`, or a reply when it is known already that it can't be don
 """
 
 import re
-from collections.abc import Callable, Iterable, Mapping
-from functools import lru_cache
+from collections.abc import Callable, Mapping
 
-from controller.protocol import foreign, json_reply, picture, requests, status, tables, topology, wildcards
-from controller.protocol.frames import Message, encode_text
+from controller.protocol import json_reply, listings, picture, requests, status, tables, topology, wildcards
+from controller.protocol.frames import Message
 from controller.protocol.grammar import DENIED, Command, Refusal, Verb, parse
 from controller.protocol.names import device_name, find_map, find_path
 from controller.protocol.pieces import Piece
 from controller.protocol.requests import MapRequest, PathRequest, Request, Result
-from controller.protocol.rows import MapRow, PathRow, map_rows, still_rows, ticks
+from controller.protocol.rows import MapRow, PathRow, map_rows, still_rows
 from controller.protocol.state import State
-from controller.protocol.tables import Part, kept_part, part
+from controller.protocol.tables import kept_part
 from desired import options
 from desired.admission import Blacklist
 from desired.config import Config
 from desired.entries import RuleKind
 from desired.model import Verdict
-from observers.breathing import Breathe, breathing
-from observers.snapshot import Alias, ForeignMap, Wwid
+from observers.snapshot import Alias, Wwid
 
 Answer = str | Message | Request
-
-FORMATS = 16
-"""Formats of paths and of maps that are known again."""
 
 
 def respond(state: State, text: str, *, root: bool) -> str | Request:
@@ -69,75 +64,12 @@ Read = Callable[[State, Arguments], str | Message]
 Write = Callable[[State, Arguments], Answer]
 
 
-def _maps(state: State) -> list[MapRow]:
-    return map_rows(state, still_rows(state))
-
-
 def _path(state: State, arguments: Arguments) -> PathRow | None:
     return find_path(still_rows(state), arguments["path"])
 
 
 def _map(state: State, arguments: Arguments) -> MapRow | None:
-    return find_map(_maps(state), arguments["map"])
-
-
-def _foreign(state: State) -> tuple[ForeignMap, ...]:
-    return foreign.shown(state.snapshot, state.config)
-
-
-def _all_paths(state: State) -> tuple[Part, Part]:
-    """Ours, and those of the maps that the kernel makes itself."""
-    return kept_part(still_rows(state), wildcards.PATH, ticks=lambda: ticks(state)), _other_paths(_foreign(state))
-
-
-def _other_paths(others: Iterable[ForeignMap]) -> Part:
-    return part([path for each in others for path in each.paths], foreign.PATH)
-
-
-def _path_table(state: State, format_: str, *, raw: bool = False) -> str:
-    if tables.PATHS_FLEETING in tables.letters(format_):
-        return tables.table(format_, *_all_paths(state), raw=raw)
-    return _still_paths(format_, raw=raw)(state)
-
-
-def _map_table(state: State, format_: str, *, raw: bool = False) -> str:
-    return _maps_in(format_, raw=raw)(state)
-
-
-@lru_cache(maxsize=FORMATS)
-def _still_paths(format_: str, *, raw: bool) -> Piece[str]:
-    """A table of paths of which nothing changes with time."""
-
-    def make(state: State, breathe: Breathe) -> str:
-        ours = kept_part(still_rows(state), wildcards.PATH, breathe=breathe)
-        return tables.table(format_, ours, _other_paths(_foreign(state)), raw=raw)
-
-    return Piece(f"paths {raw} {format_}", lambda state: (state.snapshot, state.config, still_rows(state)), make)
-
-
-@lru_cache(maxsize=FORMATS)
-def _maps_in(format_: str, *, raw: bool) -> Piece[str]:
-    """A table of maps."""
-
-    def make(state: State, breathe: Breathe) -> str:
-        ours = kept_part(_maps(state), wildcards.MAP, breathe=breathe)
-        return tables.table(format_, ours, part(_foreign(state), foreign.MAP), raw=raw)
-
-    return Piece(f"maps {raw} {format_}", _of_rows, make)
-
-
-def _paths(state: State, _: Arguments) -> str:
-    ours, others = _all_paths(state)
-    return tables.path_table(_PATH_LINES(state), wildcards.PATH, ours.cells(tables.PATHS_FLEETING), others)
-
-
-_PATH_LINES = Piece(
-    "lines of paths",
-    lambda state: (state.snapshot, state.config, still_rows(state)),
-    lambda state, breathe: tables.still_lines(
-        still_rows(state), wildcards.PATH, _other_paths(_foreign(state)), breathe=breathe
-    ),
-)
+    return find_map(listings.all_maps(state), arguments["map"])
 
 
 def _one_path(state: State, arguments: Arguments) -> str:
@@ -147,48 +79,17 @@ def _one_path(state: State, arguments: Arguments) -> str:
 
 def _one_map(state: State, arguments: Arguments) -> str:
     """`show map M format F`, with `raw` or without: no header, but the columns of one."""
-    rows = _maps(state)
+    rows = listings.all_maps(state)
     row = find_map(rows, arguments["map"])
     if row is None:
         return Result.NOT_FOUND
     return tables.line_of_table(rows.index(row), arguments["format"], kept_part(rows, wildcards.MAP))
 
 
-def _topology(state: State, breathe: Breathe) -> str:
-    paths, others = still_rows(state), _foreign(state)
-    theirs = _other_paths(others)
-    widths = topology.columns(breathing(paths, breathe), least=tables.part_widths(topology.PATH_FORMAT, theirs))
-    lines = iter(tables.padded_lines(topology.PATH_FORMAT, widths, theirs))
-    ours = topology.topology(map_rows(state, paths), paths, widths, breathe=breathe)
-    return ours + "".join(foreign.tree(each, lines) for each in others)
-
-
-def _of_rows(state: State) -> tuple[object, ...]:
-    """What a reply is made of that shows nothing but rows, and maps of the kernel's own."""
-    return state.snapshot, state.config, still_rows(state), _maps(state)
-
-
-_TOPOLOGY = Piece("topology", _of_rows, _topology)
-
-
-def _maps_json(state: State, breathe: Breathe) -> Message:
-    return Message([encode_text(part) for part in json_reply.maps_json(breathing(_maps(state), breathe))])
-
-
-_MAPS_JSON = Piece("maps json", _of_rows, _maps_json)
-
-
 def _map_topology(state: State, arguments: Arguments) -> str:
     paths = still_rows(state)
     row = find_map(map_rows(state, paths), arguments["map"])
-    return topology.topology([row], paths, _COLUMNS(state)) if row else Result.NOT_FOUND
-
-
-_COLUMNS = Piece(
-    "columns of paths",
-    lambda state: (still_rows(state),),
-    lambda state, breathe: topology.columns(breathing(still_rows(state), breathe)),
-)
+    return topology.topology([row], paths, listings.COLUMNS(state)) if row else Result.NOT_FOUND
 
 
 def _map_json(state: State, arguments: Arguments) -> str:
@@ -226,20 +127,20 @@ def _key(row: MapRow) -> str:
 
 
 READS: Mapping[Verb, Read] = {
-    Verb.LIST_PATHS: _paths,
-    Verb.LIST_PATHS_FORMAT: lambda state, arguments: _path_table(state, arguments["format"]),
-    Verb.LIST_PATHS_RAW: lambda state, arguments: _path_table(state, arguments["format"], raw=True),
+    Verb.LIST_PATHS: lambda state, _: listings.paths(state),
+    Verb.LIST_PATHS_FORMAT: lambda state, arguments: listings.path_table(state, arguments["format"]),
+    Verb.LIST_PATHS_RAW: lambda state, arguments: listings.path_table(state, arguments["format"], raw=True),
     Verb.LIST_PATH: _one_path,
-    Verb.LIST_MAPS: lambda state, _: _map_table(state, tables.MAPS_FORMAT),
+    Verb.LIST_MAPS: lambda state, _: listings.map_table(state, tables.MAPS_FORMAT),
     Verb.LIST_STATUS: lambda state, _: status.status(state, still_rows(state)),
     Verb.LIST_DAEMON: lambda state, _: status.daemon(state.daemon),
-    Verb.LIST_MAPS_STATUS: lambda state, _: _map_table(state, tables.STATUS_FORMAT),
-    Verb.LIST_MAPS_STATS: lambda state, _: _map_table(state, tables.STATS_FORMAT),
-    Verb.LIST_MAPS_FORMAT: lambda state, arguments: _map_table(state, arguments["format"]),
-    Verb.LIST_MAPS_RAW: lambda state, arguments: _map_table(state, arguments["format"], raw=True),
-    Verb.LIST_MAPS_TOPOLOGY: lambda state, _: _TOPOLOGY(state),
-    Verb.LIST_TOPOLOGY: lambda state, _: _TOPOLOGY(state),
-    Verb.LIST_MAPS_JSON: lambda state, _: _MAPS_JSON(state),
+    Verb.LIST_MAPS_STATUS: lambda state, _: listings.map_table(state, tables.STATUS_FORMAT),
+    Verb.LIST_MAPS_STATS: lambda state, _: listings.map_table(state, tables.STATS_FORMAT),
+    Verb.LIST_MAPS_FORMAT: lambda state, arguments: listings.map_table(state, arguments["format"]),
+    Verb.LIST_MAPS_RAW: lambda state, arguments: listings.map_table(state, arguments["format"], raw=True),
+    Verb.LIST_MAPS_TOPOLOGY: lambda state, _: listings.TOPOLOGY(state),
+    Verb.LIST_TOPOLOGY: lambda state, _: listings.TOPOLOGY(state),
+    Verb.LIST_MAPS_JSON: lambda state, _: listings.MAPS_JSON(state),
     Verb.LIST_MAP_TOPOLOGY: _map_topology,
     Verb.LIST_MAP_FORMAT: _one_map,
     Verb.LIST_MAP_RAW: _one_map,
