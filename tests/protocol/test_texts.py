@@ -2,7 +2,9 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from itertools import pairwise
 from typing import Any
+from weakref import ref
 
 import pytest
 
@@ -129,6 +131,21 @@ def test_two_states_are_kept_while_one_takes_the_place_of_the_other() -> None:
     kept.replaced()
     assert kept.made("rows", new, object) is made[1]
     assert kept.made("rows", old, object) is not made[0]
+
+
+class Row:
+    """Something that can be seen to be gone."""
+
+
+def test_what_is_left_of_the_state_before_goes_little_by_little() -> None:
+    kept, old, new = Kept(), object(), object()
+    rows = [ref(row) for row in kept.made("rows", (old,), lambda: [Row() for _ in range(1000)])]
+    kept.made("rows", (new,), lambda: [Row()])
+    left: list[int] = []
+    kept.replaced(lambda: left.append(sum(row() is not None for row in rows)))
+    assert left[0] == 1000
+    assert max(before - after for before, after in pairwise(left)) <= 100
+    assert all(row() is None for row in rows)
 
 
 def test_what_counts_down_is_made_once_a_second(warm: State) -> None:
