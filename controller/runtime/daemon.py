@@ -150,8 +150,7 @@ def _run(options: DaemonOptions, environment: Mapping[str, str]) -> int:
 def _prepare(service: Service, options: DaemonOptions, environment: Mapping[str, str], *, pid: int) -> None:
     everywhere = global_settings(service.decider.config)
     maximum = everywhere.require(keywords.MAX_FDS).value
-    count = maximum if isinstance(maximum, int) else None
-    resident.limit_descriptors(count, by_manager="LimitNOFILE" in environment)
+    resident.limit_descriptors(maximum if isinstance(maximum, int) else None, environment)
     listeners = all_listeners(environment, pid=pid)
     timeout = uxsock_timeout(service.decider)
     service.serve(Server(listeners, timeout=timeout, clock=service.clock, on_asked=service.asked))

@@ -17,6 +17,7 @@ import resource
 import sys
 import threading
 import warnings
+from collections.abc import Mapping
 from contextlib import suppress
 from types import TracebackType
 from typing import TextIO
@@ -90,10 +91,10 @@ def spare_from_oom_killer() -> None:
         score.write(_NEVER)
 
 
-def limit_descriptors(count: int | None, *, by_manager: bool = False) -> None:
+def limit_descriptors(count: int | None, environment: Mapping[str, str]) -> None:
     """Set how many files may be open: `max_fds` of multipath.conf(5), None: as many as the kernel allows any process;
-    0: that stays as it is. `by_manager`: the service manager says how many (LimitNOFILE= in the environment)."""
-    if by_manager or count == 0:
+    0: that stays as it is, as it does when the service manager says how many (LimitNOFILE in the environment)."""
+    if "LimitNOFILE" in environment or count == 0:
         return
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = _most_descriptors(hard) if count is None else count

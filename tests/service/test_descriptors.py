@@ -42,21 +42,21 @@ def test_as_many_as_the_configuration_says(
     monkeypatch: pytest.MonkeyPatch, count: int | None, after: tuple[int, int]
 ) -> None:
     limits = Limits(monkeypatch)
-    resident.limit_descriptors(count)
+    resident.limit_descriptors(count, {})
     assert limits.now == after
 
 
 @pytest.mark.usefixtures("_kernel")
 def test_as_many_as_may_be_where_that_is_less(monkeypatch: pytest.MonkeyPatch) -> None:
     limits = Limits(monkeypatch, allowed=0)
-    resident.limit_descriptors(None)
+    resident.limit_descriptors(None, {})
     assert limits.now == (4096, 4096)
 
 
 @pytest.mark.usefixtures("_kernel")
 def test_the_service_managers_word_counts(monkeypatch: pytest.MonkeyPatch) -> None:
     limits = Limits(monkeypatch)
-    resident.limit_descriptors(None, by_manager=True)
+    resident.limit_descriptors(None, {"LimitNOFILE": "1024"})
     assert limits.now == (1024, 4096)
 
 
