@@ -38,15 +38,20 @@ def _other_paths(others: Iterable[ForeignMap]) -> Part:
     return part([path for each in others for path in each.paths], foreign.PATH)
 
 
+def _of_paths(state: State) -> tuple[object, ...]:
+    """What a reply is made of that shows nothing but paths, also those of the kernel's own maps."""
+    return state.snapshot, state.config, still_rows(state)
+
+
 def path_table(state: State, format_: str, *, raw: bool = False) -> str:
-    """All paths, also of the maps that the kernel makes itself."""
+    """All paths, also of maps that the kernel makes itself."""
     if tables.PATHS_FLEETING in tables.letters(format_):
         return tables.table(format_, *_all_paths(state), raw=raw)
     return _still_paths(format_, raw=raw)(state)
 
 
 def map_table(state: State, format_: str, *, raw: bool = False) -> str:
-    """All maps, also those."""
+    """All maps, also those that the kernel makes itself."""
     return _maps_in(format_, raw=raw)(state)
 
 
@@ -58,7 +63,7 @@ def _still_paths(format_: str, *, raw: bool) -> Piece[str]:
         ours = kept_part(still_rows(state), wildcards.PATH, breathe=breathe)
         return tables.table(format_, ours, _other_paths(_foreign(state)), raw=raw)
 
-    return Piece(f"paths {raw} {format_}", lambda state: (state.snapshot, state.config, still_rows(state)), make)
+    return Piece(f"paths {raw} {format_}", _of_paths, make)
 
 
 @lru_cache(maxsize=FORMATS)
@@ -80,7 +85,7 @@ def paths(state: State) -> str:
 
 _PATH_LINES = Piece(
     "lines of paths",
-    lambda state: (state.snapshot, state.config, still_rows(state)),
+    _of_paths,
     lambda state, breathe: tables.still_lines(
         still_rows(state), wildcards.PATH, _other_paths(_foreign(state)), breathe=breathe
     ),
@@ -98,7 +103,7 @@ def _topology(state: State, breathe: Breathe) -> str:
 
 def _of_rows(state: State) -> tuple[object, ...]:
     """What a reply is made of that shows nothing but rows, and maps of the kernel's own."""
-    return state.snapshot, state.config, still_rows(state), all_maps(state)
+    return *_of_paths(state), all_maps(state)
 
 
 TOPOLOGY = Piece("topology", _of_rows, _topology)

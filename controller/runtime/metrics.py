@@ -149,7 +149,7 @@ def _maps(maps: Sequence[MapRow], breathe: Breathe) -> Iterator[str]:
     )  # fmt: skip
     yield from _family(
         "mpath_map_suspended", "gauge", "1 while a map is suspended, so that all its I/O waits.",
-        (row.texts.text("suspended sample", _suspended, row) for row in live),
+        (row.texts.text("suspended sample", _suspended, row) for row in breathing(live, breathe)),
     )  # fmt: skip
     known = _known(maps)
     for name, attribute, help_ in (

@@ -1,7 +1,8 @@
 """What clients order about one path: it is to be used no more, or again, or to be left alone, or to be marginal.
 
 Theory of operation. Most of it is a wish that outlives the moment (`reconcile.orders`). Failing and reinstating is also
-said to dm at once; where the kernel refuses that, nothing is remembered: a command that failed leaves nothing behind.
+said to dm at once; where the kernel refuses that, or the table in which a path is marginal, nothing is remembered: a
+command that failed leaves nothing behind.
 Not so `del path` where the kernel refuses the map's table without the path, or must not be asked for now: its device is
 about to go, so it is forgotten all the same, as the reply says, and leaves the map as soon as that can be done. The
 last path of a map that is in use is no such case: it stays.
@@ -9,8 +10,9 @@ last path of a map that is in use is no such case: it stays.
 In: requests. Out: replies. It must never wait.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
+from functools import partial
 
 from actuators.steps import FailPath as FailStep
 from actuators.steps import Lost, MapRef, Outcome, Refused, ReloadMap
@@ -18,7 +20,7 @@ from actuators.steps import ReinstatePath as ReinstateStep
 from controller.protocol import requests
 from controller.protocol.requests import Result
 from controller.reconcile import health
-from controller.reconcile.health import Mark
+from controller.reconcile.health import Mark, PathMemory
 from controller.runtime.attempts import Attempt
 from controller.runtime.checking import Checks
 from controller.runtime.hands import Hands
@@ -99,35 +101,30 @@ class PathOrders:
     def _mark(
         self, names: Iterable[DeviceName], wwids: list[Wwid], reply: Reply, now: float, *, marginal: bool
     ) -> None:  # fmt: skip
-        before = {name: self._marked(name, marginal=marginal) for name in names}
+        before = {
+            name: self._change(name, partial(health.marked, mark=Mark.COMMAND, marginal=marginal)) for name in names
+        }
         attempts = [self._hands.attempt(wwid) for wwid in wwids]
 
         def text() -> str:
             if not any(attempt.loaded is False for attempt in attempts):
                 return Result.DONE
-            for name, marks in before.items():
-                self._mark_again(name, marks)
+            for name, memory in before.items():
+                if memory is not None:
+                    self._change(name, partial(replace, marks=memory.marks))
             self._reconciler.decide_on(wwids, now=self._hands.clock())
             return Result.FAILED
 
         self._reconciler.decide_on(wwids, now=now)
         self._hands.at_rest(wwids, text, reply)
 
-    def _marked(self, name: DeviceName, *, marginal: bool) -> frozenset[Mark]:
-        """Mark a path, or unmark it; its marks before."""
-        path = self._world.path(name)
-        memory = self._checks.memory(path) if path is not None else None
-        if path is None or memory is None:
-            return frozenset()
-        self._checks.remember(path, health.marked(memory, Mark.COMMAND, marginal=marginal))
-        return memory.marks
-
-    def _mark_again(self, name: DeviceName, marks: frozenset[Mark]) -> None:
-        """A path has these marks, as it had before."""
+    def _change(self, name: DeviceName, change: Callable[[PathMemory], PathMemory]) -> PathMemory | None:
+        """Change what is remembered of a path; how it was before, if anything was."""
         path = self._world.path(name)
         memory = self._checks.memory(path) if path is not None else None
         if path is not None and memory is not None:
-            self._checks.remember(path, replace(memory, marks=marks))
+            self._checks.remember(path, change(memory))
+        return memory
 
     def _live(self, wwid: Wwid | None) -> Map | None:
         return self._world.maps.get(map_uuid(wwid)) if wwid is not None else None

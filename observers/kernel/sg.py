@@ -56,8 +56,9 @@ def open_node(path: str) -> int:
 
 class Buffers:
     """The memory of all commands of one engine that the kernel reads and fills. Of replies there is one, for they are
-    read one after another, and nothing is written into it before; of commands one each. It may be used by many threads,
-    but replies may be read by one only."""
+    read one after another, and nothing is written into it before; of commands one each. It is empty again when a reply
+    was taken: whatever a driver leaves unwritten, no disk is ever taken for the one that answered before it. It may be
+    used by many threads, but replies may be read by one only."""
 
     def __init__(self) -> None:
         self._sense = ctypes.create_string_buffer(scsi.SENSE_SIZE)
@@ -87,9 +88,11 @@ class Buffers:
             data=_room(self._data, reply_length), timeout=timeout,
         )  # fmt: skip
 
-    def data(self, length: int) -> bytes:
-        """What the reply that was read last brought."""
-        return ctypes.string_at(self._data_at, length)
+    def take(self, length: int) -> bytes:
+        """What the reply that was read last brought, once."""
+        data = ctypes.string_at(self._data_at, length)
+        ctypes.memset(self._data_at, 0, length)
+        return data
 
     @property
     def sense(self) -> bytes:
@@ -122,11 +125,10 @@ class Command:
         said = header[_SAID]
         if not self._length and said.startswith(_ALL_GOOD):
             return _GOOD
-        if self._known is not None and said == self._known[0]:
-            known = self._known[1]
-            if self._buffers.data(len(known.data)) == known.data:
-                return known
-        reply = scsi.unpack_sg_io(header, sense=self._buffers.sense, data=self._buffers.data(self._length))
+        data = self._buffers.take(self._length)
+        if self._known is not None and said == self._known[0] and data.startswith(self._known[1].data):
+            return self._known[1]
+        reply = scsi.unpack_sg_io(header, sense=self._buffers.sense, data=data)
         self._known = (said, reply) if said.startswith(_ALL_GOOD) else None
         return reply
 

@@ -110,6 +110,14 @@ def test_what_one_disk_answered_is_not_taken_for_another_ones() -> None:
     assert second.reply(filled(headers[1], address, b"one")).data == b"one"
 
 
+def test_what_a_driver_leaves_unwritten_is_nothing_that_another_disk_answered() -> None:
+    buffers = Buffers()
+    first, second = (Command(buffers, scsi.inquiry(), reply_length=96, timeout=30.0) for _ in range(2))
+    headers = [sent(each) for each in (first, second)]
+    first.reply(filled(headers[0], struct.unpack_from("=Q", headers[0], 16)[0], b"one"))
+    assert second.reply(reply_to(headers[1])).data == bytes(96)
+
+
 def test_a_reply_that_there_is_no_room_for_is_refused() -> None:
     buffers = Buffers()
     buffers.header(scsi.report_luns(length=LARGEST_REPLY), reply_length=LARGEST_REPLY, timeout=1.0)
